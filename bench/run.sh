@@ -1,0 +1,166 @@
+#!/usr/bin/env bash
+# The figures that `./dev bench [NAME]` prints, each beside its yardstick of the same run: medians of five
+# runs in turns. CPU is user and system time of the server, not wall time, so that other work on the same
+# cores disturbs little. Exit status 1 if an answer or the books were wrong; a missed target is only shown.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+bin=${BENCH_BUILD:-build/release}
+# shellcheck source=bench/measure.sh
+source bench/measure.sh
+
+# compare_wrk OUR_DEPTH SECONDS: sets `ours` and `yardstick` to microseconds of CPU per payment, `answered`
+# to the payments that repasse took. The yardstick always gets one request at a time.
+compare_wrk() {
+  local run requests micros our_micros=() yardstick_micros=()
+  wrk_requests "$yardstick_port" 1 1 >/dev/null
+  answered=$(wrk_requests "$repasse_port" "$1" 1)
+  for ((run = 0; run < runs; ++run)); do
+    wrk_cpu yardstick "$yardstick_port" 1 "$2"
+    yardstick_micros+=("$micros")
+    wrk_cpu repasse "$repasse_port" "$1" "$2"
+    our_micros+=("$micros")
+    answered=$((answered + requests))
+  done
+  ours=$(median "${our_micros[@]}")
+  yardstick=$(median "${yardstick_micros[@]}")
+}
+
+# Nothing listens where the processors should be: the breakers are open, and repasse only accepts.
+start_accepting() { REACTORS=1 MAX_BACKLOG=10000000 start_repasse "$@"; }
+
+bench_accept() {
+  tell 'accept only: wrk with 64 connections'
+  start_yardstick
+  start_accepting
+  compare_wrk 1 2
+  row 'accept: CPU per payment, us' "$ours" "$yardstick" 1.5
+  tell 'the processors come up, and take all of it'
+  start_processors
+  wait_until_settled "$answered" 120
+  tell "$answered payments were answered with 202, $(settled) are in the books"
+  stop_all
+  bench_allocations
+}
+
+bench_allocations() {
+  local file before after
+  file=$(mktemp)
+  start_accepting env LD_PRELOAD="$bin/bench/liballocation-counter.so" ALLOCATION_COUNT_FILE="$file"
+  wrk_requests "$repasse_port" 1 2 >/dev/null
+  before=$(od -An -t u8 "$file")
+  answered=$(wrk_requests "$repasse_port" 1 3)
+  after=$(od -An -t u8 "$file")
+  rm "$file"
+  row 'accept: allocations per payment' "$(awk "BEGIN {printf \"%.4f\", ($after - $before) / $answered}")" - 0.01
+  stop_all
+}
+
+bench_pipelined() {
+  tell 'accept only: 16 pipelined over 64 connections; the yardstick gets one at a time'
+  start_yardstick
+  start_accepting
+  compare_wrk 16 1
+  row 'pipelined: CPU per payment, us' "$ours" "$yardstick" 0.45
+  stop_all
+}
+
+bench_flow() {
+  local rate=4000 seconds=3 run micros posted=0 unsettled=0 all_unsettled=() our_micros=() yardstick_micros=()
+  tell "whole flow: both get $rate payments per second"
+  start_yardstick
+  start_processors
+  REACTORS=1 start_repasse
+  for ((run = 0; run < runs; ++run)); do
+    load_cpu yardstick "$yardstick_port" "$rate" "$seconds"
+    yardstick_micros+=("$micros")
+    load_cpu repasse "$repasse_port" "$rate" "$seconds"
+    our_micros+=("$micros")
+    all_unsettled+=("$unsettled")
+  done
+  row 'flow: CPU per payment, us' "$(median "${our_micros[@]}")" "$(median "${yardstick_micros[@]}")" 3.5
+  tell "unsettled at the end of each run: ${all_unsettled[*]}"
+  stop_all
+}
+
+bench_idle() {
+  local few many
+  few=$("$bin/bench/footprint" idle "$bin/server/repasse" "$repasse_port" 1000)
+  # Each reactor has its share of the connections, and the kernel does not spread them evenly.
+  many=$(MAX_CONNECTIONS=12000 "$bin/bench/footprint" idle "$bin/server/repasse" "$repasse_port" 10000)
+  row 'idle: MB resident with 1,000 connections' "$few" - 30
+  row 'idle: MB resident with 10,000 connections' "$many" - 100
+}
+
+bench_start() {
+  row 'start: ms to the first answer' "$("$bin/bench/footprint" start "$bin/server/repasse" "$repasse_port" $runs)" - 100
+}
+
+# Its yardstick is the same with ten thousand payments.
+bench_summary() {
+  local few many ledger_few ledger_many bytes
+  tell 'summaries of random windows with 10 million payments; the yardstick has 10 thousand'
+  read -r few many ledger_few ledger_many bytes < <("$bin/bench/summary-cost" "$repasse_port")
+  row 'summary: p99 over HTTP, us' "$many" "$few" 1.5
+  row 'summary: p99 of the ledger alone, us of CPU' "$ledger_many" "$ledger_few"
+  row 'summary: bytes of memory per payment' "$bytes" - 150
+}
+
+bench_rate() {
+  local rate run json
+  local -A p50 p99 late
+  for rate in 1000 5000; do
+    tell "latency at $rate payments per second, whole flow"
+    start_yardstick
+    start_processors
+    start_repasse
+    p50=() p99=() late=()
+    for ((run = 0; run < runs; ++run)); do
+      measure_latency yardstick "$yardstick_port"
+      measure_latency repasse "$repasse_port"
+    done
+    # shellcheck disable=SC2086
+    for what in p50 p99 late; do
+      declare -n values=$what
+      row "rate: $what at $rate/s, us" "$(median ${values[repasse]})" "$(median ${values[yardstick]})"
+    done
+    stop_all
+  done
+  tell 'late: how late the generator itself was, p99'
+}
+
+# measure_latency NAME PORT: adds a run to bench_rate's figures.
+measure_latency() {
+  json=$(load_at "$2" "$rate" 2)
+  p50[$1]+=" $(member p50 "${json#*latencyMicros}")"
+  p99[$1]+=" $(member p99 "${json#*latencyMicros}")"
+  late[$1]+=" $(member p99 "${json#*latenessMicros}")"
+}
+
+bench_reference() {
+  tell "the reference load ${*:-in full}"
+  "$bin/bench/reference" --ports "$repasse_port" "$default_port" "$fallback_port" "$@" ||
+    fail 'the reference load found something wrong'
+}
+
+print_head() {
+  # shellcheck disable=SC2059
+  printf "$row_format" figure ours yardstick ratio target ''
+}
+
+case ${1-} in
+  reference) bench_reference ;;
+  accept | pipelined | flow | idle | start | summary | rate)
+    print_head
+    "bench_$1"
+    ;;
+  '')
+    print_head
+    for figure in accept pipelined flow idle start summary rate; do "bench_$figure"; done
+    bench_reference --seconds 12 --clients 200 --check-every 4
+    ;;
+  *)
+    echo "bench: no such figure: $1; there are accept, pipelined, flow, idle, start, summary, rate, reference" >&2
+    exit 2
+    ;;
+esac
+((failures == 0))

@@ -1,0 +1,109 @@
+#include "health/breaker.hpp"
+
+#include <algorithm>
+
+namespace repasse {
+
+bool breaker::admits(steady_time now) const {
+  switch (state_) {
+  case state::closed:
+    return true;
+  case state::open:
+    return now >= try_at_;
+  case state::half_open:
+    return false; // its trial is under way
+  }
+  return false;
+}
+
+void breaker::begin(steady_time) {
+  if (state_ == state::open) state_ = state::half_open;
+}
+
+void breaker::succeeded(steady_time now) {
+  last_success_ = now;
+  failures_in_a_row_ = 0;
+  if (state_ != state::closed) close(now);
+}
+
+void breaker::failed(steady_time now, std::chrono::nanoseconds took) {
+  const bool slow = took > config_.slow_after;
+  switch (state_) {
+  case state::closed:
+    if (++failures_in_a_row_ >= config_.failures_to_open) open(now, slow);
+    break;
+  case state::half_open:
+    open(now, slow);
+    break;
+  case state::open:
+    slow_ = slow_ || slow;
+    break; // one that was sent before it opened
+  }
+}
+
+void breaker::withdrawn() {
+  if (state_ == state::half_open) state_ = state::open;
+}
+
+void breaker::overdue(steady_time now) {
+  if (state_ == state::closed && ++failures_in_a_row_ < config_.failures_to_open) return;
+  if (state_ != state::open) open(now, true);
+}
+
+void breaker::trip(steady_time now) { open(now, false); }
+
+void breaker::heard(const health_report& report) {
+  const bool slow = report.min_response_time > config_.slow_after;
+  if (!report.failing) {
+    if (state_ == state::open) try_at_ = report.heard;
+    return;
+  }
+  // Successes within the last second outweigh what the processor says of itself.
+  const bool contradicted =
+      last_success_ != steady_time{} && report.heard - last_success_ < std::chrono::seconds{1};
+  if (state_ == state::closed && !contradicted) {
+    open(report.heard, slow);
+    if (!slow) try_at_ = report.heard;
+  }
+}
+
+void breaker::open(steady_time now, bool slow) {
+  if (state_ == state::closed) {
+    since_ = now;
+    pause_ = config_.pause_min;
+  } else {
+    pause_ = std::min(pause_ * 2, config_.pause_max);
+  }
+  state_ = state::open;
+  slow_ = slow;
+  pause(now);
+}
+
+void breaker::close(steady_time now) {
+  state_ = state::closed;
+  since_ = now;
+  slow_ = false;
+}
+
+void breaker::pause(steady_time now) {
+  if (slow_) {
+    try_at_ = now + config_.slow_pause;
+    return;
+  }
+  jitter_ = jitter_ * 1664525U + 1013904223U;
+  try_at_ = now + pause_ + pause_ * (jitter_ >> 24) / 1024;
+}
+
+std::string_view to_string(breaker::state state) {
+  switch (state) {
+  case breaker::state::closed:
+    return "closed";
+  case breaker::state::open:
+    return "open";
+  case breaker::state::half_open:
+    return "half-open";
+  }
+  return "";
+}
+
+} // namespace repasse

@@ -1,0 +1,74 @@
+// The circuit breaker of one processor, one per reactor. Pure: time is an argument, nothing waits here.
+// Traffic is its fast evidence, the processor's own health answers are its slow evidence.
+//
+// It opens after a few failed or over-slow calls in a row, and closes on one successful trial. A processor
+// that failed fast is tried by one payment at a time, after a pause that doubles. One that was slow when it
+// failed may hold a trial and take it seconds later, so it is tried only after a good health answer, or when
+// it has been left alone for 30 s.
+#pragma once
+
+#include "health/status.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+
+namespace repasse {
+
+class breaker {
+public:
+  enum class state : std::uint8_t { closed, open, half_open };
+
+  struct config {
+    /// A failure that took longer than this was slow.
+    std::chrono::nanoseconds slow_after = std::chrono::seconds{1};
+    /// Failures in a row that open it.
+    int failures_to_open = 3;
+    std::chrono::nanoseconds pause_min = std::chrono::milliseconds{50};
+    std::chrono::nanoseconds pause_max = std::chrono::seconds{1};
+    std::chrono::nanoseconds slow_pause = std::chrono::seconds{30};
+    /// Spreads the pauses of different reactors by up to a quarter.
+    std::uint32_t jitter_seed = 1;
+  };
+
+  explicit breaker(const config& settings) : config_(settings), jitter_(settings.jitter_seed) {}
+
+  /// May a payment be sent now? Closed: yes. Otherwise only as the one trial, which begin() then claims.
+  [[nodiscard]] bool admits(steady_time now) const;
+  [[nodiscard]] bool is_closed() const { return state_ == state::closed; }
+  [[nodiscard]] state now_in() const { return state_; }
+  /// When it last changed between closed and not closed.
+  [[nodiscard]] steady_time since() const { return since_; }
+
+  /// Claims the trial if it is not closed. Each begin() is followed by one of the three next.
+  void begin(steady_time now);
+  void succeeded(steady_time now);
+  void failed(steady_time now, std::chrono::nanoseconds took);
+  /// The payment was not sent after all.
+  void withdrawn();
+
+  /// A call that is still open has passed its soft limit.
+  void overdue(steady_time now);
+  /// The processor is set up wrongly: open at once.
+  void trip(steady_time now);
+  void heard(const health_report& report);
+
+private:
+  void open(steady_time now, bool slow);
+  void close(steady_time now);
+  void pause(steady_time now);
+
+  config config_;
+  state state_ = state::closed;
+  bool slow_ = false;
+  int failures_in_a_row_ = 0;
+  std::uint32_t jitter_;
+  std::chrono::nanoseconds pause_{0};
+  steady_time try_at_{};
+  steady_time since_{};
+  steady_time last_success_{};
+};
+
+[[nodiscard]] std::string_view to_string(breaker::state state);
+
+} // namespace repasse

@@ -1,0 +1,71 @@
+// The payments that one reactor holds in memory: those that wait for a processor, in order, and those that
+// are under way. Built for payment_flow alone; pure, nothing waits here.
+#pragma once
+
+#include "storage/payment.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+namespace repasse {
+
+/// What a reactor remembers of a payment of its own, whether it waits or is under way.
+struct held_payment {
+  payment_id id{};
+  std::uint64_t amount_cents : 40;
+  std::uint64_t attempts : 16;
+  std::uint64_t : 8;
+  /// Of its row.
+  std::uint32_t version = 0;
+  /// When it began to wait, in milliseconds of the reactor's clock, modulo 2^32.
+  std::uint32_t since_ms = 0;
+};
+static_assert(sizeof(held_payment) == 32);
+
+/// A held payment's place; valid until it is released.
+using held_slot = std::uint32_t;
+
+/// Slots of payments, the order of those that wait, and an index by id: 32 + 4 + at most 11 bytes each, plus
+/// what is free. Memory grows in steps and is kept.
+class backlog {
+public:
+  held_slot hold(const held_payment& payment);
+  void release(held_slot slot);
+  [[nodiscard]] held_payment& operator[](held_slot slot) { return slots_[slot]; }
+  [[nodiscard]] bool holds(const payment_id& id) const;
+  /// Waiting and under way.
+  [[nodiscard]] std::size_t size() const { return used_; }
+
+  /// Behind all that wait, or before them.
+  void wait(held_slot slot) { waiting_.push_back(slot); }
+  void wait_first(held_slot slot) { waiting_.push_front(slot); }
+  [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+  /// The oldest that waits; there must be one.
+  [[nodiscard]] held_slot oldest() const { return waiting_.front(); }
+  /// The one whose turn it is: three times the oldest, then once the newest, so that a long backlog does not
+  /// starve those just accepted.
+  [[nodiscard]] held_slot next() const { return turn_ % 4 == 3 ? waiting_.back() : waiting_.front(); }
+  void take_next();
+  void take_oldest();
+
+  /// Releases every payment that waits.
+  void forget_waiting();
+
+private:
+  void index_insert(held_slot slot);
+  void index_grow();
+  [[nodiscard]] std::size_t home(const payment_id& id) const { return hash_of(id) & (index_.size() - 1); }
+
+  static constexpr held_slot empty = 0xffffffff;
+
+  std::deque<held_payment> slots_;
+  std::vector<held_slot> free_;
+  std::size_t used_ = 0;
+  std::deque<held_slot> waiting_;
+  std::uint32_t turn_ = 0;
+  /// Open addressing, linear probing, at most 3/4 full; equal ids may stand side by side.
+  std::vector<held_slot> index_;
+};
+
+} // namespace repasse

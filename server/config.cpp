@@ -1,0 +1,134 @@
+#include "server/config.hpp"
+
+#include "server/config_advice.hpp"
+#include "server/config_table.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace repasse {
+namespace {
+
+/// Descriptors beside those of clients and payments: event loops, timers, logs and files; for each processor
+/// its health call and 32 questions about payments in doubt; for each reactor its own loop.
+constexpr std::size_t open_files_spare = 64;
+constexpr std::size_t open_files_per_processor = 40;
+constexpr std::size_t open_files_per_reactor = 8;
+
+/// One reading of an environment, built and used up by parse_config.
+class reading {
+public:
+  reading(const environment& variables, const machine_limits& machine)
+      : variables_(variables), machine_(machine) {}
+
+  parsed_config finish() &&;
+
+private:
+  std::string_view value_of(std::string_view name) const;
+  void read(const config_variable& variable, std::size_t processor);
+  void read_all();
+  void check_admin_token();
+  void check_reactors_share();
+  void check_open_files();
+  bool was_read(std::string_view name) const { return !refused_.contains(name); }
+
+  const environment& variables_;
+  const machine_limits& machine_;
+  config settings_;
+  parsed_config result_;
+  std::set<std::string_view> refused_; ///< rows of the table with an error: not to be checked against others
+};
+
+std::string_view reading::value_of(std::string_view name) const {
+  const auto found = variables_.find(name);
+  return found == variables_.end() ? std::string_view{} : found->second;
+}
+
+void reading::read(const config_variable& variable, std::size_t processor) {
+  const bool has_own = variable.is_for_each_processor();
+  const std::string_view owner = has_own ? settings_.processors[processor].name : std::string_view{};
+  const auto name = variable.name_for(owner);
+  const auto set = value_of(name);
+  const auto text = set.empty() && variable.is_built() ? variable.initial_for(owner) : set;
+  if (text.empty() && !(has_own && variable.is_built())) return;
+  const auto problem = variable.read(text, settings_, processor);
+  if (problem.empty()) return;
+  refused_.insert(variable.name);
+  result_.errors.push_back(text.empty()
+                               ? fmt::format("{} is not set: {}", name, problem)
+                               : fmt::format("{}={}: {}", name, shown(text, variable.rule), problem));
+}
+
+void reading::read_all() {
+  settings_.reactors = std::clamp<std::size_t>(machine_.cores, 1, reactors_max);
+  for (const auto& variable : config_table())
+    if (!variable.is_for_each_processor()) read(variable, 0);
+  for (std::size_t processor = 0; processor < settings_.processors.size(); ++processor)
+    for (const auto& variable : config_table())
+      if (variable.is_for_each_processor()) read(variable, processor);
+}
+
+void reading::check_admin_token() {
+  const auto file = value_of("ADMIN_TOKEN_FILE");
+  if (!value_of("ADMIN_TOKEN").empty() && !file.empty())
+    result_.errors.push_back(fmt::format("ADMIN_TOKEN={} and ADMIN_TOKEN_FILE={}: expected only one of them",
+                                         shown("", redaction::secret), shown(file, redaction::none)));
+}
+
+/// Each reactor has its part of these limits, and none may be left with nothing.
+void reading::check_reactors_share() {
+  const auto check = [this](std::string_view name, std::size_t value) {
+    if (was_read(name) && was_read("REACTORS") && value < settings_.reactors)
+      result_.errors.push_back(fmt::format("{}={}: expected at least REACTORS={}, among which it is divided",
+                                           name, value, settings_.reactors));
+  };
+  check("PROCESSOR_MAX_IN_FLIGHT", settings_.processor_max_in_flight);
+  check("MAX_BACKLOG", settings_.max_backlog);
+  check("MAX_CONNECTIONS", settings_.max_connections);
+}
+
+void reading::check_open_files() {
+  if (!was_read("MAX_CONNECTIONS") || !was_read("PROCESSOR_MAX_IN_FLIGHT")) return;
+  const auto needed =
+      settings_.max_connections +
+      settings_.processors.size() * (settings_.processor_max_in_flight + open_files_per_processor) +
+      settings_.reactors * (open_files_per_reactor + settings_.listen.size()) + open_files_spare;
+  if (needed > machine_.open_files)
+    result_.errors.push_back(fmt::format(
+        "MAX_CONNECTIONS={} and PROCESSOR_MAX_IN_FLIGHT={} with {} processors: expected to fit the limit of "
+        "open files, {} (ulimit -Hn); {} are needed",
+        settings_.max_connections, settings_.processor_max_in_flight, settings_.processors.size(),
+        machine_.open_files, needed));
+}
+
+parsed_config reading::finish() && {
+  read_all();
+  check_admin_token();
+  check_reactors_share();
+  check_open_files();
+  result_.warnings = advise(variables_, settings_);
+  if (result_.errors.empty()) result_.value = std::move(settings_);
+  return std::move(result_);
+}
+
+} // namespace
+
+environment read_environment() {
+  environment variables;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    if (const auto equals = text.find('='); equals != std::string_view::npos)
+      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return variables;
+}
+
+parsed_config parse_config(const environment& variables, const machine_limits& machine) {
+  return reading(variables, machine).finish();
+}
+
+} // namespace repasse

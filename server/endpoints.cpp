@@ -1,0 +1,236 @@
+#include "server/endpoints.hpp"
+
+#include "server/payment_json.hpp"
+#include "server/reactor.hpp"
+#include "server/status_pages.hpp"
+
+#include <charconv>
+
+namespace repasse {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A reactor that does not answer by then is left out.
+constexpr std::chrono::nanoseconds gather_limit = 1s;
+/// Each wrong token costs the caller this long.
+constexpr std::chrono::nanoseconds wrong_token_pause = 1s;
+
+/// A parameter that is there and wrong: 422, naming it.
+struct wrong_parameter {
+  std::string_view name;
+  std::string_view expected;
+};
+
+http_response refused(const wrong_parameter& wrong) {
+  return problem(422, std::string{wrong.name} + " must be " + std::string{wrong.expected});
+}
+
+http_response unavailable() {
+  http_response response = problem(503, "the ledger does not answer");
+  response.headers = "Retry-After: 1\r\n";
+  return response;
+}
+
+/// `from` and `to`; false and `wrong` if one is no time.
+bool read_window(const query_parameters& parameters, time_window& window, wrong_parameter& wrong) {
+  const auto read = [&](std::string_view name, rounding round, wall_time& bound) {
+    const std::optional<std::string_view> text = parameters.find(name);
+    if (!text || text->empty()) return true;
+    const std::optional<wall_time> time = parse_time(restore_zone_plus(*text), round);
+    if (time)
+      bound = *time;
+    else
+      wrong = {name, "an ISO 8601 time such as 2025-07-15T12:34:56.000Z"};
+    return time.has_value();
+  };
+  return read("from", rounding::up, window.from) && read("to", rounding::down, window.to);
+}
+
+bool read_limit(const query_parameters& parameters, std::size_t& limit, wrong_parameter& wrong) {
+  const std::optional<std::string_view> text = parameters.find("limit");
+  if (!text || text->empty()) return true;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), limit);
+  if (error == std::errc{} && end == text->data() + text->size() && limit >= 1 && limit <= 1000) return true;
+  wrong = {"limit", "a number from 1 to 1000"};
+  return false;
+}
+
+/// All of a page's parameters but the window and the limit.
+bool read_filters(const query_parameters& parameters, const std::vector<std::string>& names,
+                  page_query& query, wrong_parameter& wrong) {
+  if (const auto text = parameters.find("status"); text && !text->empty()) {
+    query.status = parse_payment_status(*text);
+    wrong = {"status", "accepted, sending, unknown, processed or rejected"};
+    if (!query.status) return false;
+  }
+  if (const auto text = parameters.find("processor"); text && !text->empty()) {
+    const auto found = std::find(names.begin(), names.end(), *text);
+    wrong = {"processor", "the name of a configured processor"};
+    if (found == names.end()) return false;
+    query.processor = static_cast<processor_index>(found - names.begin());
+  }
+  if (const auto text = parameters.find("cursor"); text && !text->empty()) {
+    query.after = decode_cursor(*text);
+    wrong = {"cursor", "what an earlier page gave as next"};
+    if (!query.after) return false;
+  }
+  return true;
+}
+
+/// Takes as long whatever the difference is.
+bool equal_in_constant_time(std::string_view given, std::string_view wanted) {
+  unsigned difference = given.size() == wanted.size() ? 0 : 1;
+  for (std::size_t i = 0; i < given.size(); ++i)
+    difference |=
+        static_cast<unsigned char>(given[i]) ^ static_cast<unsigned char>(wanted[i % wanted.size()]);
+  return difference == 0;
+}
+
+} // namespace
+
+endpoints::endpoints(clock& time, ledger& books, const config& settings, reactors& all)
+    : clock_(time), ledger_(books), settings_(settings), all_(all) {
+  for (const processor_settings& one : settings.processors)
+    names_.push_back(one.name);
+}
+
+const std::vector<endpoints::route>& endpoints::routes() {
+  static const std::vector<route> table = {
+      {"GET", "/payments-summary", &endpoints::summary},
+      {"GET", "/payments", &endpoints::payments},
+      {"POST", "/payments", nullptr},
+      {"POST", "/purge-payments", &endpoints::purge},
+      {"GET", "/processors", &endpoints::processors},
+      {"GET", "/healthz", &endpoints::alive},
+      {"GET", "/readyz", &endpoints::readiness},
+  };
+  return table;
+}
+
+task<http_response> endpoints::answer(endpoint_request request) {
+  const std::optional<http_target> target = http_target::parse(request.method, request.target);
+  if (!target) co_return problem(400, "the request target is malformed");
+  const std::optional<query> parameters = query::parse(target->query());
+  if (!parameters) co_return problem(400, "the query is malformed");
+  if (const auto twice = parameters->repeated())
+    co_return problem(400, std::string{*twice} + " is given more than once");
+
+  const std::string_view path = target->path();
+  const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view{request.method};
+  std::string allowed;
+  for (const route& one : routes()) {
+    if (one.path != path) continue;
+    if (one.method == method && one.call != nullptr)
+      co_return co_await (this->*one.call)(request, *parameters);
+    allowed.append(allowed.empty() ? "" : ", ").append(one.method == "GET" ? "GET, HEAD" : one.method);
+  }
+  constexpr std::string_view single = "/payments/";
+  if (path.starts_with(single) && path.find('/', single.size()) == std::string_view::npos) {
+    if (method == "GET") co_return co_await payment(std::string{path.substr(single.size())});
+    allowed = "GET, HEAD";
+  }
+  if (!allowed.empty()) {
+    http_response response = problem(405, "this path does not know the method");
+    response.headers = "Allow: " + allowed + "\r\n";
+    co_return response;
+  }
+  if (path.starts_with("/admin/")) co_return co_await unknown_admin(request);
+  co_return problem(404, "no such path");
+}
+
+task<http_response> endpoints::summary(const endpoint_request&, const query& parameters) {
+  time_window window;
+  wrong_parameter wrong;
+  if (!read_window(parameters, window, wrong)) co_return refused(wrong);
+  const steady_time due = clock_.now() + gather_limit;
+  auto flush = [due](reactor& one) { return one.flow().flush(due); };
+  co_await all_.gather<bool>(clock_, due, flush);
+  const auto totals = co_await ledger_.summarize(window);
+  if (!totals) co_return unavailable();
+  http_response response;
+  write_summary(response.body, *totals, names_);
+  co_return response;
+}
+
+task<http_response> endpoints::payments(const endpoint_request&, const query& parameters) {
+  page_query wanted;
+  wrong_parameter wrong;
+  if (!read_window(parameters, wanted.accepted, wrong) || !read_limit(parameters, wanted.limit, wrong) ||
+      !read_filters(parameters, names_, wanted, wrong))
+    co_return refused(wrong);
+  const auto found = co_await ledger_.read_page(wanted);
+  if (!found) co_return unavailable();
+  http_response response;
+  write_page(response.body, *found, names_);
+  co_return response;
+}
+
+task<http_response> endpoints::payment(std::string id) {
+  const std::optional<payment_id> wanted = parse_payment_id(id);
+  if (!wanted) co_return problem(404, "no such payment: a correlationId is a UUID");
+  const auto found = co_await ledger_.find(*wanted);
+  if (!found) co_return unavailable();
+  if (!*found) co_return problem(404, "no such payment");
+  http_response response;
+  write_payment(response.body, **found, names_);
+  co_return response;
+}
+
+task<http_response> endpoints::purge(const endpoint_request& request, const query&) {
+  bool allowed = settings_.allow_purge;
+  if (!allowed) allowed = co_await is_admin(request);
+  if (!allowed) co_return problem(403, "purging needs ALLOW_PURGE=true or the admin token");
+  const ledger_status status = co_await ledger_.purge();
+  if (status != ledger_status::done) co_return unavailable();
+  auto tell = [](reactor& one) -> task<bool> {
+    one.purged();
+    co_return true;
+  };
+  co_await all_.gather<bool>(clock_, clock_.now() + gather_limit, tell);
+  http_response response;
+  response.body = R"({"message":"All payments purged."})";
+  co_return response;
+}
+
+task<http_response> endpoints::processors(const endpoint_request&, const query&) {
+  auto look = [](reactor& one) -> task<reactor_report> { co_return one.report(); };
+  const auto reports = co_await all_.gather<reactor_report>(clock_, clock_.now() + gather_limit, look);
+  http_response response;
+  response.body = processors_json(settings_, reports);
+  co_return response;
+}
+
+task<http_response> endpoints::alive(const endpoint_request&, const query&) {
+  http_response response;
+  response.content_type = "text/plain; charset=utf-8";
+  response.body = "ok\n";
+  co_return response;
+}
+
+task<http_response> endpoints::readiness(const endpoint_request&, const query&) {
+  auto look = [](reactor& one) -> task<reactor_report> { co_return one.report(); };
+  const steady_time asked = clock_.now();
+  const auto reports = co_await all_.gather<reactor_report>(clock_, asked + gather_limit, look);
+  co_return readiness_page(settings_, reports, all_.is_draining(), clock_.now());
+}
+
+/// No such admin request exists: 404 without a token configured or with the right one.
+task<http_response> endpoints::unknown_admin(const endpoint_request& request) {
+  if (settings_.admin_token.empty()) co_return problem(404, "no such path");
+  const bool admin = co_await is_admin(request);
+  if (!admin) co_return problem(401, "X-Admin-Token is missing or wrong");
+  co_return problem(404, "no such path");
+}
+
+task<bool> endpoints::is_admin(const endpoint_request& request) {
+  if (settings_.admin_token.empty()) co_return false;
+  if (equal_in_constant_time(request.admin_token, settings_.admin_token)) co_return true;
+  if (!request.admin_token.empty()) {
+    event pause(clock_);
+    co_await pause.wait_for(wrong_token_pause);
+  }
+  co_return false;
+}
+
+} // namespace repasse

@@ -1,0 +1,51 @@
+// Every request but `POST /payments`: summaries, payments, pages, health. By CONTRACT section 2.
+// One per reactor; coroutines, since nothing here is on the path of a payment.
+#pragma once
+
+#include "server/config.hpp"
+#include "server/http_response.hpp"
+#include "server/http_session.hpp"
+#include "server/http_target.hpp"
+#include "server/reactors.hpp"
+#include "storage/ledger.hpp"
+
+#include <string>
+#include <vector>
+
+namespace repasse {
+
+class endpoints {
+public:
+  endpoints(clock& time, ledger& books, const config& settings, reactors& all);
+
+  task<http_response> answer(endpoint_request request);
+
+private:
+  using query = query_parameters;
+  using handler = task<http_response> (endpoints::*)(const endpoint_request& request,
+                                                     const query& parameters);
+  struct route {
+    std::string_view method;
+    std::string_view path;
+    handler call;
+  };
+  static const std::vector<route>& routes();
+
+  task<http_response> summary(const endpoint_request& request, const query& parameters);
+  task<http_response> payments(const endpoint_request& request, const query& parameters);
+  task<http_response> payment(std::string id);
+  task<http_response> purge(const endpoint_request& request, const query& parameters);
+  task<http_response> processors(const endpoint_request& request, const query& parameters);
+  task<http_response> alive(const endpoint_request& request, const query& parameters);
+  task<http_response> readiness(const endpoint_request& request, const query& parameters);
+  task<http_response> unknown_admin(const endpoint_request& request);
+  task<bool> is_admin(const endpoint_request& request);
+
+  clock& clock_;
+  ledger& ledger_;
+  const config& settings_;
+  reactors& all_;
+  std::vector<std::string> names_; ///< of the processors, in order
+};
+
+} // namespace repasse

@@ -1,0 +1,324 @@
+#include "server/http_client.hpp"
+
+#include "server/poller.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+#include <boost/intrusive/list.hpp>
+
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <vector>
+
+namespace repasse {
+namespace {
+
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+constexpr std::size_t response_header_bytes_max = 8 * 1024;
+constexpr std::size_t response_body_bytes_max = 64 * 1024;
+/// How long a resolved address is good; a failed connection asks anew.
+constexpr std::chrono::nanoseconds resolved_for = std::chrono::seconds{30};
+
+/// Reads one response; keeps its status and the first bytes of its body.
+class response_reader : public http::basic_parser<false> {
+public:
+  explicit response_reader(http_answer& answer) : answer_(answer) {
+    header_limit(response_header_bytes_max);
+    body_limit(response_body_bytes_max);
+    eager(true);
+  }
+
+private:
+  using string_view = boost::beast::string_view;
+
+  void on_request_impl(http::verb, string_view, string_view, int, error_code&) override {}
+  void on_response_impl(int code, string_view, int, error_code&) override { answer_.status = code; }
+  void on_field_impl(http::field, string_view, string_view, error_code&) override {}
+  void on_header_impl(error_code&) override {}
+  void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
+  std::size_t on_body_impl(string_view bytes, error_code&) override { return keep(bytes); }
+  void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
+  std::size_t on_chunk_body_impl(std::uint64_t, string_view bytes, error_code&) override {
+    return keep(bytes);
+  }
+  void on_finish_impl(error_code&) override {}
+
+  std::size_t keep(string_view bytes) {
+    const std::size_t room = answer_.body_bytes.size() - answer_.body_size;
+    const std::size_t count = std::min(room, bytes.size());
+    std::copy_n(bytes.data(), count, answer_.body_bytes.data() + answer_.body_size);
+    answer_.body_size += count;
+    return bytes.size();
+  }
+
+  http_answer& answer_;
+};
+
+using every_hook =
+    boost::intrusive::list_base_hook<boost::intrusive::tag<struct every_tag>,
+                                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+using idle_hook =
+    boost::intrusive::list_base_hook<boost::intrusive::tag<struct idle_tag>,
+                                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+} // namespace
+
+/// A socket and the one request that is on it. Idle ones are watched too, so that one closed by the peer is
+/// dropped before it is used.
+struct http_client::connection : poller::watched, every_hook, idle_hook {
+  enum class stage : std::uint8_t { connecting, idle, lent, busy, answered, broken };
+
+  connection(http_client::state& client, clock& time) : owner(client), moved(time) {}
+
+  http_client::state& owner;
+  stage at = stage::connecting;
+  event moved; ///< connected, answered, or broken
+  std::string_view unsent;
+  http_answer* answer = nullptr;
+  std::optional<response_reader> reader;
+  std::string stash; ///< what the reader could not use yet
+};
+
+struct http_client::state {
+  state(clock& time, poller& polled, const config& how)
+      : clock_(time), sockets(polled), settings(how), resolver(time.get_executor()) {}
+  ~state() {
+    while (!every.empty())
+      discard(every.front());
+  }
+
+  static void ready(poller::watched& self, std::uint32_t events);
+  void connected(connection& one);
+  void send(connection& one);
+  void receive(connection& one);
+  void consume(connection& one, std::string_view bytes);
+  void end_of_stream(connection& one);
+  void finish(connection& one, http_answer::kind what);
+  void discard(connection& one);
+  connection* open(const asio::ip::tcp::endpoint& peer);
+  task<bool> resolve();
+
+  clock& clock_;
+  poller& sockets;
+  config settings;
+  asio::ip::basic_resolver<asio::ip::tcp, executor> resolver;
+  std::vector<asio::ip::tcp::endpoint> peers;
+  steady_time resolved_until{};
+  std::size_t next_peer = 0;
+  template <typename Hook>
+  using linked = boost::intrusive::list<connection, boost::intrusive::base_hook<Hook>,
+                                        boost::intrusive::constant_time_size<false>>;
+  linked<every_hook> every;
+  linked<idle_hook> idle;
+};
+
+http_client::http_client(clock& time, poller& sockets, const config& settings)
+    : state_(std::make_unique<state>(time, sockets, settings)) {}
+
+http_client::~http_client() = default;
+
+task<http_client::connection*> http_client::connect(steady_time due) {
+  state& self = *state_;
+  if (!self.idle.empty()) {
+    connection& ready = self.idle.back(); // the one used last, so that those not needed grow old
+    self.idle.pop_back();
+    ready.at = connection::stage::lent;
+    co_return &ready;
+  }
+  due = std::min(due, self.clock_.now() + self.settings.connect_limit);
+  if (self.clock_.now() >= self.resolved_until) {
+    const bool resolved = co_await self.resolve();
+    if (!resolved) co_return nullptr;
+  }
+  connection* const fresh = self.open(self.peers[self.next_peer++ % self.peers.size()]);
+  if (fresh == nullptr) co_return nullptr;
+  if (fresh->at == connection::stage::connecting) co_await fresh->moved.wait_until(due);
+  if (fresh->at == connection::stage::lent) co_return fresh;
+  self.resolved_until = {};
+  self.discard(*fresh);
+  co_return nullptr;
+}
+
+task<http_answer> http_client::exchange(connection& with, std::string_view request, steady_time due) {
+  state& self = *state_;
+  http_answer answer;
+  with.at = connection::stage::busy;
+  with.unsent = request;
+  with.answer = &answer;
+  with.reader.emplace(answer);
+  self.send(with);
+  if (with.at == connection::stage::busy) {
+    const bool moved = co_await with.moved.wait_until(due);
+    if (!moved && with.at == connection::stage::busy)
+      self.finish(with, with.unsent.empty() ? http_answer::kind::timed_out : http_answer::kind::not_sent);
+  }
+  const bool clean =
+      with.at == connection::stage::answered && with.reader->keep_alive() && with.stash.empty();
+  with.reader.reset();
+  if (clean) {
+    with.at = connection::stage::idle;
+    self.idle.push_back(with);
+  } else {
+    self.discard(with);
+  }
+  co_return answer;
+}
+
+task<bool> http_client::state::resolve() {
+  error_code error;
+  const asio::ip::address literal = asio::ip::make_address(settings.host, error);
+  peers.clear();
+  if (!error) {
+    peers.emplace_back(literal, settings.port);
+    resolved_until = never;
+    co_return true;
+  }
+  const std::string service = std::to_string(settings.port);
+  auto token = asio::redirect_error(asio::use_awaitable_t<executor>{}, error);
+  const auto found = co_await resolver.async_resolve(settings.host, service, token);
+  peers.clear(); // another caller may have resolved meanwhile
+  if (error) co_return false;
+  for (const auto& one : found)
+    peers.push_back(one.endpoint());
+  resolved_until = clock_.now() + resolved_for;
+  co_return !peers.empty();
+}
+
+http_client::connection* http_client::state::open(const asio::ip::tcp::endpoint& peer) {
+  const int fd = ::socket(peer.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return nullptr;
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  const int connecting = ::connect(fd, peer.data(), static_cast<socklen_t>(peer.size()));
+  if (connecting != 0 && errno != EINPROGRESS) {
+    ::close(fd);
+    return nullptr;
+  }
+  auto one = std::make_unique<connection>(*this, clock_);
+  one->fd = fd;
+  one->ready = &state::ready;
+  if (connecting == 0) one->at = connection::stage::lent;
+  if (!sockets.add(*one, connecting == 0 ? EPOLLIN : EPOLLOUT)) {
+    ::close(fd);
+    return nullptr;
+  }
+  every.push_back(*one);
+  return one.release();
+}
+
+void http_client::state::discard(connection& one) {
+  sockets.remove(one);
+  ::close(one.fd);
+  delete &one;
+}
+
+void http_client::state::ready(poller::watched& self, std::uint32_t events) {
+  auto& one = static_cast<connection&>(self);
+  state& owner = one.owner;
+  switch (one.at) {
+  case connection::stage::connecting:
+    owner.connected(one);
+    return;
+  case connection::stage::idle:
+    owner.discard(one);
+    return; // closed by the peer, or it speaks unasked
+  case connection::stage::busy:
+    if ((events & EPOLLOUT) != 0) owner.send(one);
+    if (one.at == connection::stage::busy && (events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0)
+      owner.receive(one);
+    return;
+  case connection::stage::answered: // closed by the peer, or more than one response
+    one.at = connection::stage::broken;
+    [[fallthrough]];
+  case connection::stage::lent:
+  case connection::stage::broken:
+    owner.sockets.want(one, 0);
+    return;
+  }
+}
+
+void http_client::state::connected(connection& one) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  ::getsockopt(one.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+  one.at = error == 0 ? connection::stage::lent : connection::stage::broken;
+  const std::uint32_t answers = EPOLLIN;
+  sockets.want(one, error == 0 ? answers : 0);
+  one.moved.notify();
+}
+
+void http_client::state::send(connection& one) {
+  while (!one.unsent.empty()) {
+    const ssize_t sent = ::send(one.fd, one.unsent.data(), one.unsent.size(), MSG_NOSIGNAL);
+    if (sent > 0) {
+      one.unsent.remove_prefix(static_cast<std::size_t>(sent));
+    } else if (errno == EAGAIN) {
+      return sockets.want(one, EPOLLIN | EPOLLOUT);
+    } else if (errno != EINTR) {
+      return finish(one, http_answer::kind::not_sent);
+    }
+  }
+  sockets.want(one, EPOLLIN);
+}
+
+void http_client::state::receive(connection& one) {
+  std::array<char, 4096> bytes;
+  const ssize_t size = ::recv(one.fd, bytes.data(), bytes.size(), 0);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (size > 0) {
+    const std::string_view came{bytes.data(), static_cast<std::size_t>(size)};
+    if (one.stash.empty()) return consume(one, came);
+    std::string whole = std::move(one.stash);
+    one.stash.clear();
+    whole.append(came);
+    return consume(one, whole);
+  }
+  if (!one.unsent.empty()) return finish(one, http_answer::kind::not_sent);
+  if (size == 0) return end_of_stream(one);
+  finish(one, http_answer::kind::lost);
+}
+
+void http_client::state::consume(connection& one, std::string_view bytes) {
+  while (!bytes.empty()) {
+    error_code error;
+    const std::size_t used = one.reader->put(asio::buffer(bytes.data(), bytes.size()), error);
+    bytes.remove_prefix(used);
+    if (error == http::error::need_more) break;
+    if (error) return finish(one, http_answer::kind::nonsense);
+    if (one.reader->is_done()) {
+      if (one.answer->status >= 200) {
+        one.stash = bytes; // bytes behind the response: such a connection is not used again
+        return finish(one, http_answer::kind::answered);
+      }
+      one.reader.emplace(*one.answer); // an interim response; the real one follows
+    } else if (used == 0) {
+      break;
+    }
+  }
+  if (bytes.size() > response_header_bytes_max) return finish(one, http_answer::kind::nonsense);
+  one.stash.assign(bytes);
+}
+
+void http_client::state::end_of_stream(connection& one) {
+  if (!one.reader->got_some()) return finish(one, http_answer::kind::lost);
+  error_code error;
+  one.reader->put_eof(error);
+  const bool whole = !error && one.reader->is_done() && one.answer->status >= 200;
+  finish(one, whole ? http_answer::kind::answered : http_answer::kind::lost);
+  one.at = connection::stage::broken;
+}
+
+/// Ends the exchange; what is not `answered` leaves the connection in doubt.
+void http_client::state::finish(connection& one, http_answer::kind what) {
+  one.answer->what = what;
+  one.at = what == http_answer::kind::answered ? connection::stage::answered : connection::stage::broken;
+  one.moved.notify();
+}
+
+} // namespace repasse

@@ -1,0 +1,263 @@
+#include "server/http_session.hpp"
+
+#include "server/listener.hpp"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace repasse {
+namespace {
+
+/// Requests of one connection that wait for their answers; more are left in the socket.
+constexpr std::size_t pipeline_max = 64;
+constexpr std::uint32_t idle_limit_s = 75;
+/// For the whole of one request, and for each piece of an answer that the peer takes.
+constexpr std::uint32_t slow_limit_s = 10;
+constexpr std::uint32_t linger_limit_s = 2;
+/// An empty buffer that is larger gives its memory back.
+constexpr std::size_t kept_bytes_max = 1024;
+
+void release(std::string& buffer) {
+  buffer.clear();
+  if (buffer.capacity() > kept_bytes_max) buffer.shrink_to_fit();
+}
+
+connection_fate fate_of(const http_request& request) {
+  if (!request.keep_alive) return connection_fate::close;
+  return request.version == 10 ? connection_fate::keep_http10 : connection_fate::keep;
+}
+
+} // namespace
+
+http_session::http_session(listener& owner, int socket, std::uint32_t number, std::uint32_t generation)
+    : listener_(owner), number_(number), generation_(generation) {
+  fd = socket;
+  ready = &http_session::ready_to;
+  set_limit(idle_limit_s);
+}
+
+http_session::~http_session() {
+  if (fd >= 0) ::close(fd);
+}
+
+void http_session::ready_to(poller::watched& self, std::uint32_t events) {
+  auto& session = static_cast<http_session&>(self);
+  if ((events & EPOLLERR) != 0) return session.close();
+  if ((events & EPOLLOUT) != 0) session.send({});
+  if ((events & (EPOLLIN | EPOLLHUP)) != 0 && session.fd >= 0) session.receive();
+}
+
+void http_session::receive() {
+  if (lingering_) return linger();
+  std::vector<char>& input = listener_.input_;
+  std::memcpy(input.data(), stash_.data(), stash_.size());
+  const ssize_t size = ::recv(fd, input.data() + stash_.size(), input.size() - stash_.size(), 0);
+  if (size < 0) {
+    if (errno != EAGAIN && errno != EINTR) close();
+    return;
+  }
+  if (size == 0) return end_of_input();
+  const std::span<char> bytes{input.data(), stash_.size() + static_cast<std::size_t>(size)};
+  consume(bytes);
+}
+
+void http_session::linger() {
+  const ssize_t size = ::recv(fd, listener_.input_.data(), listener_.input_.size(), 0);
+  if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) close();
+}
+
+/// Parses and hands on what `bytes` hold whole; keeps the rest.
+void http_session::consume(std::span<char> bytes) {
+  const bool began = stash_.empty();
+  while (!bytes.empty() && !no_more_requests_ && pending() < pipeline_max) {
+    http_request request;
+    const http_parser::state state = parser_.parse(bytes, request);
+    if (state == http_parser::state::complete) {
+      bytes = bytes.subspan(parser_.consumed());
+      handle(request);
+      continue;
+    }
+    if (state == http_parser::state::failed) {
+      refuse(parser_.error_status(), parser_.error_reason());
+    } else if (state == http_parser::state::need_more_continue) {
+      exchange& go_on = exchanges_.emplace_back();
+      go_on.text = "HTTP/1.1 100 Continue\r\n\r\n";
+      go_on.is_ready = true;
+      listener_.mark(*this);
+    }
+    break;
+  }
+  if (no_more_requests_) bytes = {};
+  if (bytes.empty())
+    release(stash_);
+  else if (bytes.size() != stash_.size() || bytes.data() != stash_.data())
+    stash_.assign(bytes.data(), bytes.size());
+  if (!stash_.empty() && began) set_limit(slow_limit_s);
+  if (stash_.empty() && !began) set_limit(idle_limit_s);
+  want();
+}
+
+void http_session::handle(const http_request& request) {
+  if (request.method == "POST" && request.target == "/payments") return handle_payment(request);
+  exchange& one = begin(request);
+  one.request = std::make_unique<endpoint_request>(endpoint_request{
+      std::string{request.method}, std::string{request.target}, std::string{request.content_type},
+      std::string{request.admin_token}, std::string{request.body}});
+  if (pending() == 1) begin_next();
+}
+
+void http_session::handle_payment(const http_request& request) {
+  posted_payment payment;
+  json_refusal refusal;
+  if (!is_json(request.content_type)) {
+    return finish(begin(request), problem(415, "Content-Type must be application/json"));
+  }
+  if (!parse_posted_payment(request.body, payment, refusal))
+    return finish(begin(request), problem(refusal.status, refusal.detail));
+  begin(request);
+  const auto number = first_number_ + static_cast<std::uint32_t>(exchanges_.size() - 1);
+  listener_.flow_.accept(payment, {&listener::answered, &listener_, {number_, generation_, number}});
+}
+
+void http_session::refuse(int status, std::string_view detail) {
+  exchange& one = exchanges_.emplace_back();
+  one.fate = connection_fate::close;
+  no_more_requests_ = true;
+  finish(one, problem(status, detail));
+}
+
+http_session::exchange& http_session::begin(const http_request& request) {
+  exchange& one = exchanges_.emplace_back();
+  one.fate = listener_.retiring_ ? connection_fate::close : fate_of(request);
+  one.is_head = request.is_head;
+  if (one.fate == connection_fate::close) no_more_requests_ = true;
+  return one;
+}
+
+/// Starts the request that is next to be answered, now that all before it are: what it reads must show what
+/// they wrote.
+void http_session::begin_next() {
+  exchange& one = exchanges_[first_];
+  if (!one.request) return;
+  const accept_reply::place where{number_, generation_, first_number_ + static_cast<std::uint32_t>(first_)};
+  listener_.tasks_.spawn(listener_.answer(where, std::move(*one.request)));
+  one.request.reset();
+}
+
+void http_session::answer(std::uint32_t number, accept_verdict verdict) {
+  exchange& one = exchanges_[number - first_number_];
+  one.prepared = &listener_.prepared(verdict, one.fate);
+  one.is_ready = true;
+  listener_.mark(*this);
+}
+
+void http_session::answer(std::uint32_t number, const http_response& response) {
+  finish(exchanges_[number - first_number_], response);
+}
+
+void http_session::finish(exchange& one, const http_response& response) {
+  write_response(one.text, response, one.fate, one.is_head, listener_.wall_);
+  one.is_ready = true;
+  listener_.mark(*this);
+}
+
+void http_session::flush() {
+  if (fd < 0 || !unsent_.empty()) return; // the rest follows when the socket takes it
+  if (pending() == 0 || !exchanges_[first_].is_ready) return;
+  std::string& output = gather();
+  send(output);
+  if (fd < 0) return;
+  if (pending() > 0) begin_next();
+  if (!stash_.empty() && unsent_.empty() && !no_more_requests_) { // left there because too many were pending
+    std::vector<char>& input = listener_.input_;
+    std::memcpy(input.data(), stash_.data(), stash_.size());
+    consume({input.data(), stash_.size()});
+  }
+}
+
+/// The answers that are ready, in order, up to the first that is not.
+std::string& http_session::gather() {
+  std::string& output = listener_.output_;
+  output.clear();
+  while (pending() > 0 && exchanges_[first_].is_ready) {
+    const exchange& one = exchanges_[first_];
+    output.append(one.prepared != nullptr ? *one.prepared : one.text);
+    ++first_;
+  }
+  if (first_ == exchanges_.size() || first_ >= 2 * pipeline_max) {
+    first_number_ += static_cast<std::uint32_t>(first_);
+    exchanges_.erase(exchanges_.begin(), exchanges_.begin() + static_cast<std::ptrdiff_t>(first_));
+    first_ = 0;
+  }
+  return output;
+}
+
+void http_session::send(std::string_view bytes) {
+  const bool from_unsent = bytes.empty();
+  if (from_unsent) bytes = unsent_;
+  while (!bytes.empty()) {
+    const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent >= 0) {
+      bytes.remove_prefix(static_cast<std::size_t>(sent));
+    } else if (errno == EAGAIN) {
+      unsent_ = std::string{bytes};
+      set_limit(slow_limit_s);
+      return want();
+    } else if (errno != EINTR) {
+      return close();
+    }
+  }
+  if (from_unsent) {
+    release(unsent_);
+    listener_.mark(*this);
+  }
+  written();
+}
+
+void http_session::written() {
+  set_limit(stash_.empty() ? idle_limit_s : slow_limit_s);
+  if (pending() == 0 && no_more_requests_ && !lingering_) {
+    lingering_ = true;
+    set_limit(linger_limit_s);
+    ::shutdown(fd, SHUT_WR);
+  }
+  want();
+}
+
+void http_session::end_of_input() {
+  no_more_requests_ = true;
+  release(stash_);
+  if (pending() == 0 && unsent_.empty()) return close();
+  want();
+}
+
+void http_session::retire() {
+  no_more_requests_ = true;
+  if (pending() == 0 && unsent_.empty() && stash_.empty()) close();
+}
+
+void http_session::look_at_time(std::uint32_t now_s) {
+  if (limit_s_ != 0 && now_s > limit_s_ && (pending() == 0 || !unsent_.empty())) close();
+}
+
+void http_session::close() {
+  if (fd >= 0) listener_.close(*this);
+}
+
+void http_session::set_limit(std::uint32_t seconds) { limit_s_ = listener_.now_s_ + seconds; }
+
+/// Reads as long as there is room for what would come; writes what is left.
+void http_session::want() {
+  std::uint32_t events = 0;
+  const bool reads = lingering_ || (!no_more_requests_ && pending() < pipeline_max && unsent_.empty());
+  if (reads) events |= EPOLLIN;
+  if (!unsent_.empty()) events |= EPOLLOUT;
+  listener_.poller_.want(*this, events);
+}
+
+} // namespace repasse

@@ -1,0 +1,84 @@
+// Accepts the connections of one reactor and owns their sessions; gives requests to the flow and to the
+// endpoints, and the answers back. Built and run by its reactor.
+#pragma once
+
+#include "server/http_session.hpp"
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace repasse {
+
+class listener {
+public:
+  struct config {
+    /// Of this reactor; beyond, a connection gets 503 and is closed.
+    std::size_t connections_max = 10'000;
+  };
+  /// Answers every request that is not `POST /payments`.
+  using endpoints_call = std::function<task<http_response>(endpoint_request)>;
+
+  /// `sockets` are bound, listening and non-blocking; the listener closes those of TCP.
+  listener(clock& time, poller& polled, payment_flow& flow, endpoints_call endpoints, const config& settings);
+  ~listener();
+
+  void listen(int socket);
+  void start();
+  /// From here on each answer closes its connection, so that clients go elsewhere.
+  void retire() { retiring_ = true; }
+  /// No new connections; those that are idle are closed, the others after their answers.
+  void stop();
+  [[nodiscard]] std::size_t connections() const { return open_; }
+  [[nodiscard]] bool is_full() const { return open_ >= config_.connections_max; }
+
+private:
+  friend class http_session;
+
+  struct acceptor : poller::watched {
+    listener* owner = nullptr;
+  };
+  /// The answers to payments, written once a second, for the date in them.
+  using prepared_answers = std::array<std::array<std::string, 3>, 5>;
+
+  static void ready_to_accept(poller::watched& self, std::uint32_t events);
+  void accept(acceptor& from);
+  void open(int socket);
+  void turn_away(int socket);
+  void close(http_session& session);
+  void mark(http_session& session);
+  void flush_marked();
+  task<> tick();
+  task<> answer(accept_reply::place where, endpoint_request request);
+  static void answered(void* self, const accept_reply::place& where, accept_verdict verdict);
+  [[nodiscard]] http_session* find(const accept_reply::place& where);
+  void prepare_answers();
+  [[nodiscard]] const std::string& prepared(accept_verdict verdict, connection_fate fate) const;
+
+  clock& clock_;
+  poller& poller_;
+  payment_flow& flow_;
+  endpoints_call endpoints_;
+  config config_;
+  std::vector<std::unique_ptr<acceptor>> acceptors_;
+  std::vector<std::unique_ptr<http_session>> sessions_;
+  std::vector<std::uint32_t> free_;
+  std::vector<std::unique_ptr<http_session>> closed_; ///< destroyed at the end of the turn
+  std::vector<http_session*> marked_;
+  std::vector<http_session*> flushing_;
+  std::size_t open_ = 0;
+  std::uint32_t generations_ = 0;
+  std::uint32_t now_s_ = 1;
+  bool retiring_ = false;
+  bool turn_posted_ = false;
+  wall_time wall_{};
+  prepared_answers prepared_;
+  std::vector<char> input_; ///< where every read of every session goes first
+  std::string output_;      ///< where the answers of one session are gathered
+  task_group tasks_;
+};
+
+} // namespace repasse

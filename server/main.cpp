@@ -1,0 +1,122 @@
+// The program: reads the configuration, opens the sockets, runs one reactor per thread until a signal.
+// Exit status: 0 after a clean stop, 2 for a bad configuration or command line, 1 for anything else.
+
+#include "server/config.hpp"
+#include "server/healthcheck.hpp"
+#include "server/listen_sockets.hpp"
+#include "server/log.hpp"
+#include "server/reactor.hpp"
+#include "server/reactors.hpp"
+#include "storage/memory_ledger.hpp"
+
+#include <boost/asio/signal_set.hpp>
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <thread>
+
+namespace repasse {
+namespace {
+
+constexpr int exit_failed = 1;
+constexpr int exit_misconfigured = 2;
+
+constexpr const char* usage =
+    "usage: repasse [--check-config | --healthcheck | --version | --help]\n\n"
+    "Without an argument it serves. The configuration is read from the environment:\n\n";
+
+/// Until SIGTERM or SIGINT; a second one ends the process at once.
+void wait_for_signal(reactors& all, const config& settings) {
+  asio::io_context context(1);
+  asio::signal_set signals(context, SIGTERM, SIGINT);
+  signals.async_wait([&](const boost::system::error_code&, int number) {
+    spdlog::info("signal {}: stops within {} ms", number, settings.shutdown_timeout.count());
+    all.begin_drain();
+    for (const auto& one : all)
+      one->shut_down(std::chrono::steady_clock::now() + settings.shutdown_timeout);
+  });
+  context.run();
+  std::signal(SIGTERM, SIG_DFL);
+  std::signal(SIGINT, SIG_DFL);
+}
+
+int serve(const config& settings) {
+  const auto begun = std::chrono::steady_clock::now();
+  memory_ledger books({.payments_max = static_cast<std::uint32_t>(settings.memory_payments_max)});
+  reactors all;
+  for (std::uint32_t i = 0; i < settings.reactors; ++i)
+    all.add(std::make_unique<reactor>(settings, books, all, i));
+  listen_sockets sockets(settings);
+  std::size_t number = 0;
+  for (const auto& one : all)
+    sockets.give(*one, number++);
+
+  std::vector<std::thread> threads;
+  for (const auto& one : all)
+    threads.emplace_back([&one] { one->run(); });
+  for (const std::string& line : describe(settings))
+    spdlog::debug("{}", line);
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begun;
+  spdlog::info("serves on {} with {} reactors, payments in memory, after {:.1f} ms", sockets.text(),
+               settings.reactors, took.count());
+  wait_for_signal(all, settings);
+  for (std::thread& one : threads)
+    one.join();
+  all.clear();
+  spdlog::info("stopped");
+  return EXIT_SUCCESS;
+}
+
+/// nullopt after every error has been printed.
+std::optional<config> read_config() {
+  parsed_config parsed = parse_config(read_environment(), claim_machine_limits());
+  for (const std::string& warning : parsed.warnings)
+    std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  for (const std::string& error : parsed.errors)
+    std::fprintf(stderr, "error: %s\n", error.c_str());
+  return std::move(parsed.value);
+}
+
+int run(std::string_view command) {
+  if (command == "--help") {
+    std::printf("%s%s", usage, help_text().c_str());
+    return EXIT_SUCCESS;
+  }
+  if (command == "--version") {
+    std::printf("repasse %s\n", REPASSE_VERSION);
+    return EXIT_SUCCESS;
+  }
+  if (!command.empty() && command != "--check-config" && command != "--healthcheck") {
+    std::fprintf(stderr, "repasse: unknown argument %s\n%s", std::string{command}.c_str(), usage);
+    return exit_misconfigured;
+  }
+  const std::optional<config> settings = read_config();
+  if (!settings) return exit_misconfigured;
+  if (command == "--check-config") {
+    for (const std::string& line : describe(*settings))
+      std::printf("%s\n", line.c_str());
+    return EXIT_SUCCESS;
+  }
+  if (command == "--healthcheck") return is_healthy(*settings) ? EXIT_SUCCESS : exit_failed;
+  open_log(settings->level, settings->format);
+  return serve(*settings);
+}
+
+} // namespace
+} // namespace repasse
+
+int main(int count, char** arguments) {
+  try {
+    if (count > 2) {
+      std::fprintf(stderr, "repasse: one argument at most\n%s", repasse::usage);
+      return repasse::exit_misconfigured;
+    }
+    return repasse::run(count == 2 ? arguments[1] : "");
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "repasse: %s\n", error.what());
+    return repasse::exit_failed;
+  }
+}

@@ -1,0 +1,114 @@
+#include "server/ownership.hpp"
+
+#include "storage/planted.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace repasse {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::chrono::nanoseconds beat_period = 1s;
+/// After a beat that the ledger did not answer.
+constexpr std::chrono::nanoseconds retry_period = 250ms;
+constexpr std::chrono::nanoseconds eldest_lease = 3s;
+/// Between two looks at own rows that memory does not hold, when nothing says that there are any.
+constexpr std::chrono::nanoseconds stray_period = 10s;
+/// Rows of one step, each under 10 ms.
+constexpr std::size_t rows_a_step = 256;
+
+} // namespace
+
+ownership::ownership(clock& time, ledger& books, payment_flow& flow)
+    : clock_(time), ledger_(books), flow_(flow), rows_(rows_a_step), tasks_(time) {}
+
+void ownership::start() { tasks_.spawn(live()); }
+
+task<> ownership::live() {
+  while (!ended_) {
+    const steady_time begun = clock_.now();
+    bool beaten = false;
+    if (flow_.epoch() == 0)
+      beaten = co_await open();
+    else
+      beaten = co_await beat();
+    if (ended_) co_return;
+    if (beaten) {
+      co_await take_over();
+      co_await look_for_strays();
+    }
+    if (flow_.epoch() == 0 && beaten) continue; // marked: the next one at once
+    co_await flow_.epoch_lost().wait_until(begun + (beaten ? beat_period : retry_period));
+  }
+}
+
+task<bool> ownership::open() {
+  const steady_time sent = clock_.now();
+  const std::optional<epoch_id> epoch = co_await ledger_.open_epoch();
+  if (!epoch) co_return false;
+  spdlog::info("epoch {} begins", *epoch);
+  stray_position_ = 0;
+  flow_.begin_epoch(*epoch, sent);
+  co_return co_await beat();
+}
+
+task<bool> ownership::beat() {
+  const steady_time sent = clock_.now();
+  const epoch_id epoch = flow_.epoch();
+  const std::optional<beat_answer> answer = co_await ledger_.beat(epoch);
+  if (!answer) co_return false;
+  if (answer->ended) {
+    spdlog::warn("epoch {} was ended by another", epoch);
+    eldest_until_ = {};
+    if (flow_.epoch() == epoch) flow_.lose_epoch();
+    co_return true;
+  }
+  if (flow_.epoch() == epoch) flow_.beat_confirmed(sent);
+  if (answer->eldest) eldest_until_ = sent + eldest_lease;
+  co_return true;
+}
+
+task<> ownership::take_over() {
+  if (is_planted(planted::no_adoption)) co_return;
+  while (flow_.epoch() != 0) {
+    const std::size_t limit = std::min(rows_.size(), flow_.room());
+    if (limit == 0) co_return;
+    std::size_t taken = 0;
+    const epoch_id epoch = flow_.epoch();
+    const ledger_status status = co_await ledger_.adopt(epoch, std::span{rows_}.first(limit), taken);
+    if (status == ledger_status::in_doubt) strays_likely_ = true;
+    if (status != ledger_status::done || flow_.epoch() != epoch) co_return;
+    if (taken > 0) {
+      spdlog::warn("epoch {} takes over {} payments", epoch, taken);
+      flow_.adopt(std::span{rows_}.first(taken));
+    }
+    if (taken < limit) co_return;
+  }
+}
+
+task<> ownership::look_for_strays() {
+  if (is_planted(planted::no_stray_scan)) co_return;
+  if (!strays_likely_ && clock_.now() - strays_looked_ < stray_period) co_return;
+  do {
+    const epoch_id epoch = flow_.epoch();
+    if (epoch == 0) co_return;
+    std::size_t found = 0;
+    const ledger_status status = co_await ledger_.unsettled(epoch, stray_position_, rows_, found);
+    if (status != ledger_status::done || flow_.epoch() != epoch) co_return;
+    co_await flow_.adopt_strays(std::span{rows_}.first(found));
+  } while (stray_position_ != 0);
+  strays_likely_ = false;
+  strays_looked_ = clock_.now();
+}
+
+task<> ownership::end() {
+  ended_ = true;
+  eldest_until_ = {};
+  look();
+  if (flow_.epoch() != 0) static_cast<void>(co_await ledger_.end_epoch(flow_.epoch()));
+}
+
+} // namespace repasse

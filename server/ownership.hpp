@@ -1,0 +1,45 @@
+// The epoch of one reactor: opens it, beats every second, takes over the payments of the dead, and begins
+// another when its own was marked. It tells payment_flow; what only the eldest may do asks is_eldest().
+#pragma once
+
+#include "server/payment_flow.hpp"
+#include "storage/ledger.hpp"
+
+#include <vector>
+
+namespace repasse {
+
+/// Built by its reactor after the flow; run by start(), ended by end().
+class ownership {
+public:
+  ownership(clock& time, ledger& books, payment_flow& flow);
+
+  void start();
+  /// Marks the epoch; whoever looks next may take its rows. No more beats.
+  task<> end();
+
+  /// The lowest epoch alive, as the last beat told, for 3 s after that beat.
+  [[nodiscard]] bool is_eldest() const { return clock_.now() < eldest_until_; }
+  /// A purge has ended the epoch: look now rather than at the next beat.
+  void look() { flow_.epoch_lost().notify(); }
+
+private:
+  task<> live();
+  task<bool> open();
+  task<bool> beat();
+  task<> take_over();
+  task<> look_for_strays();
+
+  clock& clock_;
+  ledger& ledger_;
+  payment_flow& flow_;
+  bool ended_ = false;
+  steady_time eldest_until_{};
+  std::vector<owned_row> rows_;
+  std::uint64_t stray_position_ = 0;
+  bool strays_likely_ = false;
+  steady_time strays_looked_{};
+  task_group tasks_;
+};
+
+} // namespace repasse

@@ -1,0 +1,684 @@
+#include "server/payment_flow.hpp"
+
+#include "storage/check.hpp"
+#include "storage/planted.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+#include <numeric>
+
+namespace repasse {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Between two tries of a ledger that is away.
+constexpr std::chrono::nanoseconds ledger_pause = 50ms;
+/// How long an append waits for a new epoch before its clients are told.
+constexpr std::chrono::nanoseconds epoch_patience = 500ms;
+/// How often those who wait look again, while nothing tells them to.
+constexpr std::chrono::nanoseconds waiting_look = 10ms;
+constexpr std::chrono::nanoseconds idle_look = 50ms;
+/// A payment in doubt is looked at with pauses that double between these; much more rarely once its
+/// processor refuses it, which no haste can change.
+constexpr std::chrono::nanoseconds doubt_pause_min = 50ms;
+constexpr std::chrono::nanoseconds doubt_pause_max = 2s;
+constexpr std::chrono::nanoseconds refused_pause_max = 60s;
+/// After a send that was not taken.
+constexpr std::chrono::nanoseconds retry_pause_min = 5ms;
+constexpr std::chrono::nanoseconds retry_pause_max = 1s;
+
+} // namespace
+
+void flow_counters::add(const flow_counters& other) {
+  accepted += other.accepted;
+  replayed += other.replayed;
+  conflicts += other.conflicts;
+  refused += other.refused;
+  settled += other.settled;
+  rejected += other.rejected;
+  doubts += other.doubts;
+  resends += other.resends;
+  adopted += other.adopted;
+  refused_choices += other.refused_choices;
+  refused_doubts += other.refused_doubts;
+  refused_rejections += other.refused_rejections;
+  repeated_appends += other.repeated_appends;
+  repeated_amends += other.repeated_amends;
+  repeated_settles += other.repeated_settles;
+  mismatches += other.mismatches;
+  missing += other.missing;
+}
+
+payment_flow::payment_flow(clock& time, ledger& books, std::span<const std::unique_ptr<processor>> processors,
+                           const config& settings)
+    : clock_(time),
+      ledger_(books),
+      processors_(processors),
+      config_(settings),
+      cheapest_first_(processors.size()),
+      candidates_(processors.size()),
+      epoch_begun_(time),
+      epoch_lost_(time),
+      doubts_(processors.size()),
+      recoveries_(processors.size()),
+      appends_(time, settings.batch_max),
+      amends_(time, settings.batch_max),
+      settlements_(time, settings.batch_max),
+      work_(time),
+      tasks_(time) {
+  std::iota(cheapest_first_.begin(), cheapest_first_.end(), processor_index{0});
+  std::stable_sort(cheapest_first_.begin(), cheapest_first_.end(), [&](auto a, auto b) {
+    return processors_[a]->settings().fee_ppm < processors_[b]->settings().fee_ppm;
+  });
+}
+
+void payment_flow::start() {
+  tasks_.spawn(journal());
+  tasks_.spawn(dispatch());
+  tasks_.spawn(amend_batches());
+  tasks_.spawn(settle_batches());
+}
+
+// 1. Accept: route it, hold it, put it into the next batch.
+
+void payment_flow::accept(const posted_payment& payment, const accept_reply& reply) {
+  if (stuck_ || held_.size() >= config_.backlog_max) {
+    ++counters_.refused;
+    reply.answer(reply.who, reply.where, stuck_ ? accept_verdict::unavailable : accept_verdict::overloaded);
+    return;
+  }
+  const steady_time now = clock_.now();
+  held_payment held;
+  held.id = payment.id;
+  held.amount_cents = static_cast<std::uint64_t>(payment.amount_cents) & ((std::uint64_t{1} << 40) - 1);
+  held.attempts = 0;
+  held.since_ms = since(now);
+  entry one;
+  one.slot = held_.hold(held);
+  one.token = ++next_token_;
+  one.reply = reply;
+  // The choice of processor rides on the row's insert, if the send can start at once.
+  if (held_.waiting() == 0 && now < send_until_) one.at = route_for(one.slot, now);
+  if (one.at != no_processor) processors_[one.at]->reserve();
+  if (is_planted(planted::answer_before_durable)) {
+    one.reply = {};
+    reply.answer(reply.who, reply.where, accept_verdict::accepted);
+  }
+  appends_.push(one);
+}
+
+// 2. Journal: one batch at a time; what is done is durable. An append is never given up while its fate is
+// open: a client that cannot wait is told, the row is found out all the same.
+
+task<> payment_flow::journal() {
+  for (;;) {
+    const std::span<entry> batch = co_await appends_.next();
+    co_await append(batch);
+  }
+}
+
+task<> payment_flow::append(std::span<entry> batch) {
+  append_items_.clear();
+  const wall_time now = clock_.wall();
+  for (const entry& one : batch) {
+    const held_payment& held = held_[one.slot];
+    append_items_.push_back({.id = held.id,
+                             .amount_cents = static_cast<std::int64_t>(held.amount_cents),
+                             .token = one.token,
+                             .accepted_at = now,
+                             .processor = one.at});
+  }
+  bool in_doubt = false;
+  for (;;) {
+    while (epoch_ == 0) {
+      const bool begun = co_await epoch_begun_.wait_for(epoch_patience);
+      if (begun || epoch_ != 0) continue;
+      stuck_ = true;
+      if (!in_doubt) co_return refuse(batch);
+    }
+    const epoch_id epoch = epoch_;
+    const ledger_status status = co_await ledger_.append(epoch, append_items_);
+    switch (status) {
+    case ledger_status::done:
+      stuck_ = false;
+      co_return conclude(batch, epoch);
+    case ledger_status::unavailable:
+      if (!in_doubt) co_return refuse(batch);
+      break;
+    case ledger_status::in_doubt:
+      in_doubt = true;
+      stuck_ = true;
+      ++counters_.repeated_appends;
+      for (entry& one : batch)
+        answer(one, accept_verdict::unavailable);
+      appends_.drop([this](entry& one) { refuse({&one, 1}); }); // these wait no longer than they must
+      break;
+    case ledger_status::epoch_ended:
+      if (epoch == epoch_) lose_epoch();
+      continue;
+    }
+    event pause(clock_);
+    co_await pause.wait_for(jittered(ledger_pause));
+  }
+}
+
+void payment_flow::conclude(std::span<entry> batch, epoch_id epoch) {
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    entry& one = batch[i];
+    accept_verdict verdict = accept_verdict::accepted;
+    switch (append_items_[i].answer) {
+    case append_item::verdict::fresh:
+      ++counters_.accepted;
+      conclude_fresh(one, epoch == epoch_);
+      break;
+    case append_item::verdict::known:
+      ++counters_.replayed;
+      verdict = accept_verdict::replayed;
+      let_go(one);
+      break;
+    case append_item::verdict::conflict:
+      ++counters_.conflicts;
+      verdict = accept_verdict::conflict;
+      let_go(one);
+      break;
+    case append_item::verdict::full:
+      ++counters_.refused;
+      verdict = accept_verdict::overloaded;
+      let_go(one);
+      break;
+    }
+    answer(one, verdict);
+  }
+}
+
+void payment_flow::answer(entry& one, accept_verdict verdict) {
+  if (one.reply.answer != nullptr) one.reply.answer(one.reply.who, one.reply.where, verdict);
+  one.reply.answer = nullptr;
+}
+
+void payment_flow::conclude_fresh(const entry& one, bool still_ours) {
+  if (!still_ours) return let_go(one); // whoever takes the row over goes on with it
+  held_[one.slot].version = 1;
+  if (one.at != no_processor) {
+    tasks_.spawn(process(one.slot, one.at));
+  } else {
+    held_.wait(one.slot);
+    if (held_.waiting() == 1) work_.notify();
+  }
+}
+
+void payment_flow::let_go(const entry& one) {
+  if (one.at != no_processor) {
+    processors_[one.at]->withdraw();
+    processors_[one.at]->release();
+  }
+  held_.release(one.slot);
+}
+
+void payment_flow::refuse(std::span<entry> batch) {
+  for (entry& one : batch) {
+    ++counters_.refused;
+    answer(one, accept_verdict::unavailable);
+    let_go(one);
+  }
+}
+
+// 3. Wait: payments that could not start at once name no processor. They go oldest first, and each fourth
+// time the newest, as soon as the router lets one.
+
+task<> payment_flow::dispatch() {
+  for (;;) {
+    co_await work_.wait_for(held_.waiting() > 0 ? waiting_look : idle_look);
+    look_after_processors();
+    send_waiting();
+  }
+}
+
+void payment_flow::send_waiting() {
+  const steady_time now = clock_.now();
+  if (now >= send_until_ || epoch_ == 0) return;
+  while (held_.waiting() > 0) {
+    held_slot slot = held_.next();
+    processor_index at = route_for(slot, now);
+    if (at != no_processor) {
+      held_.take_next();
+    } else {
+      slot = held_.oldest(); // the longer one waits, the more is open to it
+      at = route_for(slot, now);
+      if (at == no_processor) return;
+      held_.take_oldest();
+    }
+    processors_[at]->reserve();
+    tasks_.spawn(choose(slot, at));
+  }
+}
+
+task<> payment_flow::choose(held_slot slot, processor_index at) {
+  const epoch_id epoch = epoch_;
+  if (is_planted(planted::send_before_choice)) {
+    const outcome seen = co_await charge(slot, at);
+    if (seen.what == outcome::verdict::taken) co_return settle(slot, at, seen.requested_at);
+  }
+  const bool chosen = co_await amend(slot, epoch, payment_status::sending, at);
+  if (!chosen && !is_planted(planted::send_after_refused_choice)) {
+    ++counters_.refused_choices;
+    processors_[at]->withdraw();
+    co_return forget(slot, at);
+  }
+  co_await process(slot, at);
+}
+
+processor_index payment_flow::route_for(held_slot slot, steady_time now) {
+  for (std::size_t i = 0; i < processors_.size(); ++i) {
+    const processor& one = *processors_[i];
+    candidates_[i] = one.view(now);
+    // The trial of a breaker that is not closed belongs to a payment in doubt there, if there is one.
+    if (!one.circuit().is_closed() && !doubts_[i].empty()) candidates_[i].admits = false;
+  }
+  std::uint64_t refused = 0;
+  if (!refusals_.empty())
+    if (const auto found = refusals_.find(slot); found != refusals_.end()) refused = found->second;
+  const std::chrono::milliseconds waited{since(now) - held_[slot].since_ms};
+  return route(candidates_, cheapest_first_, config_.how, waited, refused);
+}
+
+bool payment_flow::refused_by_all(held_slot slot) const {
+  const auto found = refusals_.find(slot);
+  if (found == refusals_.end()) return false;
+  return static_cast<std::size_t>(std::popcount(found->second)) == processors_.size();
+}
+
+/// Recovery wakes those in doubt there, and so does a trial that is to be had.
+void payment_flow::look_after_processors() {
+  for (std::size_t i = 0; i < processors_.size(); ++i) {
+    processor& one = *processors_[i];
+    one.look_after();
+    linked<doubt>& sleepers = doubts_[i];
+    if (recoveries_[i] != one.recoveries()) {
+      recoveries_[i] = one.recoveries();
+      for (doubt& sleeper : sleepers)
+        sleeper.wake.notify();
+    } else if (!sleepers.empty() && !one.circuit().is_closed() && one.admits()) {
+      sleepers.front().wake.notify();
+      sleepers.splice(sleepers.end(), sleepers, sleepers.begin());
+    }
+  }
+}
+
+// 4. Process: the row names `at`, by a confirmed commit. One send after the other until the outcome is known.
+
+task<> payment_flow::process(held_slot slot, processor_index at) {
+  const epoch_id epoch = epoch_;
+  std::chrono::nanoseconds pause = retry_pause_min;
+  for (;;) {
+    const bool ours = co_await may_send(epoch);
+    if (!ours) {
+      processors_[at]->withdraw();
+      co_return forget(slot, at);
+    }
+    const outcome seen = co_await charge(slot, at);
+    switch (seen.what) {
+    case outcome::verdict::taken:
+      co_return settle(slot, at, seen.requested_at);
+    case outcome::verdict::other_amount:
+      co_return co_await reject(slot, epoch, at);
+    case outcome::verdict::unknown:
+      if (is_planted(planted::reroute_on_unknown)) break;
+      if (is_planted(planted::trust_missing_in_doubt)) {
+        const payment_id id = held_[slot].id;
+        const holding held =
+            co_await processors_[at]->ask(id, static_cast<std::int64_t>(held_[slot].amount_cents));
+        if (held.what == holding::verdict::missing) break;
+      }
+      co_return co_await resolve(slot, at, false);
+    case outcome::verdict::refused:
+      refusals_[slot] |= std::uint64_t{1} << at;
+      break;
+    case outcome::verdict::not_taken:
+      break;
+    }
+    event sleep(clock_);
+    co_await sleep.wait_for(jittered(pause));
+    pause = std::min(2 * pause, retry_pause_max);
+    if (epoch_ != epoch) co_return forget(slot, at);
+
+    if (refused_by_all(slot)) co_return co_await reject(slot, epoch, at);
+    const steady_time now = clock_.now();
+    const processor_index next = route_for(slot, now);
+    if (next == at) {
+      processors_[at]->claim();
+      continue;
+    }
+    const bool left = co_await leave(slot, epoch, at, next);
+    if (!left) co_return;
+    if (next == no_processor) {
+      held_.wait_first(slot);
+      co_return;
+    }
+    at = next;
+  }
+}
+
+/// True once a send may begin; false when the payment is no longer ours.
+task<bool> payment_flow::may_send(epoch_id epoch) {
+  while (epoch_ == epoch && clock_.now() >= send_until_) {
+    event pause(clock_);
+    co_await pause.wait_for(ledger_pause);
+  }
+  co_return epoch_ == epoch;
+}
+
+task<outcome> payment_flow::charge(held_slot slot, processor_index at) {
+  held_payment& held = held_[slot];
+  if (held.attempts < std::numeric_limits<std::uint16_t>::max())
+    held.attempts = (held.attempts + 1U) & 0xffff;
+  co_return co_await processors_[at]->charge(held.id, static_cast<std::int64_t>(held.amount_cents));
+}
+
+/// Every send to `from` is proved not taken: the row names `to` from here on, or none. False when it is no
+/// longer ours.
+task<bool> payment_flow::leave(held_slot slot, epoch_id epoch, processor_index from, processor_index to) {
+  if (to != no_processor) processors_[to]->reserve();
+  const payment_status status = to == no_processor ? payment_status::accepted : payment_status::sending;
+  const bool applied = co_await amend(slot, epoch, status, to);
+  if (applied) {
+    processors_[from]->release();
+    co_return true;
+  }
+  ++counters_.refused_choices;
+  if (to != no_processor) {
+    processors_[to]->withdraw();
+    processors_[to]->release();
+  }
+  forget(slot, from);
+  co_return false;
+}
+
+// 5. Doubt: only `at` may ever take it. Ask, send again, until it is known.
+
+task<> payment_flow::resolve(held_slot slot, processor_index at, bool marked) {
+  const epoch_id epoch = epoch_;
+  ++counters_.doubts;
+  doubt self(clock_);
+  doubts_[at].push_back(self);
+  std::chrono::nanoseconds pace = doubt_pause_min;
+  std::chrono::nanoseconds pace_max = doubt_pause_max;
+  while (epoch_ == epoch) {
+    if (!marked) {
+      marked = co_await amend(slot, epoch, payment_status::unknown, at);
+      if (!marked) {
+        ++counters_.refused_doubts;
+        break;
+      }
+    }
+    const payment_id id = held_[slot].id;
+    const auto amount_cents = static_cast<std::int64_t>(held_[slot].amount_cents);
+    const holding held = co_await processors_[at]->ask(id, amount_cents);
+    if (held.what == holding::verdict::same_amount) co_return settle(slot, at, held.requested_at);
+    if (held.what == holding::verdict::other_amount) co_return co_await reject(slot, epoch, at);
+
+    const bool allowed = epoch_ == epoch && clock_.now() < send_until_ && processors_[at]->admits();
+    if (allowed) {
+      const bool ended = co_await resend(slot, epoch, at, pace_max);
+      if (ended) co_return;
+    }
+    const bool woken = co_await self.wake.wait_for(jittered(pace));
+    pace = woken ? doubt_pause_min : std::min(2 * pace, pace_max);
+  }
+  forget(slot, at);
+}
+
+/// One more send of a payment in doubt; true if that was its end. What is "not taken" of this send says
+/// nothing of those before: it changes only the pace.
+task<bool> payment_flow::resend(held_slot slot, epoch_id epoch, processor_index at,
+                                std::chrono::nanoseconds& pace_max) {
+  ++counters_.resends;
+  processors_[at]->claim();
+  const outcome seen = co_await charge(slot, at);
+  pace_max = doubt_pause_max;
+  switch (seen.what) {
+  case outcome::verdict::taken:
+    settle(slot, at, seen.requested_at);
+    co_return true;
+  case outcome::verdict::other_amount:
+    co_await reject(slot, epoch, at);
+    co_return true;
+  case outcome::verdict::refused:
+    pace_max = refused_pause_max;
+    break;
+  case outcome::verdict::not_taken:
+    if (is_planted(planted::reopen_after_failed_resend)) {
+      const bool left = co_await leave(slot, epoch, at, no_processor);
+      if (left) held_.wait_first(slot);
+      co_return true;
+    }
+    break;
+  case outcome::verdict::unknown:
+    break;
+  }
+  co_return false;
+}
+
+/// Refused by all, or the processor has the id with another amount: the owner's decision, so a
+/// compare-and-set.
+task<> payment_flow::reject(held_slot slot, epoch_id epoch, processor_index at) {
+  const bool applied = co_await amend(slot, epoch, payment_status::rejected, at);
+  if (applied) {
+    ++counters_.rejected;
+    spdlog::error("payment {} rejected", to_string(held_[slot].id));
+  } else {
+    ++counters_.refused_rejections;
+  }
+  forget(slot, at);
+}
+
+// 6. Settle: in the books and out of the queue, with the next batch. It is held until that is durable.
+
+void payment_flow::settle(held_slot slot, processor_index at, wall_time requested_at) {
+  processors_[at]->release();
+  ++answers_;
+  settlement one;
+  one.slot = slot;
+  one.item.id = held_[slot].id;
+  one.item.requested_at = requested_at;
+  one.item.processed_at = clock_.wall();
+  one.item.attempts = static_cast<std::uint16_t>(held_[slot].attempts);
+  one.item.processor = at;
+  settlements_.push(one);
+  if (held_.waiting() > 0) work_.notify();
+}
+
+task<> payment_flow::settle_batches() {
+  for (;;) {
+    const std::span<settlement> batch = co_await settlements_.next();
+    settle_items_.clear();
+    for (const settlement& one : batch)
+      settle_items_.push_back(one.item);
+    for (;;) {
+      const ledger_status status = co_await ledger_.settle(settle_items_);
+      if (status == ledger_status::done) break;
+      ++counters_.repeated_settles;
+      event pause(clock_);
+      co_await pause.wait_for(jittered(ledger_pause));
+    }
+    settled(batch, settle_items_);
+  }
+}
+
+void payment_flow::settled(std::span<const settlement> batch, std::span<const settle_item> items) {
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    switch (items[i].answer) {
+    case settle_item::verdict::settled:
+      ++counters_.settled;
+      break;
+    case settle_item::verdict::known:
+      break;
+    case settle_item::verdict::mismatch:
+      ++counters_.mismatches;
+      spdlog::critical("payment {} was taken by {}, which its row does not name", to_string(items[i].id),
+                       processors_[items[i].processor]->settings().name);
+      break;
+    case settle_item::verdict::missing:
+      ++counters_.missing;
+      break;
+    }
+    refusals_.erase(batch[i].slot);
+    held_.release(batch[i].slot);
+  }
+  booked_ += batch.size();
+  while (!flushes_.empty() && flushes_.front().target <= booked_) {
+    flushes_.front().done.notify();
+    flushes_.pop_front();
+  }
+}
+
+task<bool> payment_flow::flush(steady_time due) {
+  if (booked_ >= answers_) co_return true;
+  flush_waiter self(clock_);
+  self.target = answers_;
+  flushes_.push_back(self);
+  co_return co_await self.done.wait_until(due);
+}
+
+/// No longer ours: whoever owns the row goes on with it, or it is final.
+void payment_flow::forget(held_slot slot, processor_index at) {
+  if (at != no_processor) processors_[at]->release();
+  refusals_.erase(slot);
+  held_.release(slot);
+  if (held_.waiting() > 0) work_.notify();
+}
+
+// Changes of rows that are not settled: batched like all writes, each a compare-and-set.
+
+/// True if the row is ours and now as wished; false if it is no longer ours. Waits as long as neither is
+/// known.
+task<bool> payment_flow::amend(held_slot slot, epoch_id epoch, payment_status status, processor_index at) {
+  change wish(clock_);
+  wish.epoch = epoch;
+  wish.item.id = held_[slot].id;
+  wish.item.version = held_[slot].version;
+  wish.item.attempts = static_cast<std::uint16_t>(held_[slot].attempts);
+  wish.item.status = status;
+  wish.item.processor = at;
+  amends_.push(&wish);
+  co_await wish.done.wait_until();
+  if (wish.item.applied) held_[slot].version = wish.item.version + 1;
+  co_return wish.item.applied;
+}
+
+task<> payment_flow::amend_batches() {
+  for (;;) {
+    const std::span<change*> batch = co_await amends_.next();
+    for (;;) {
+      amend_items_.clear();
+      const epoch_id epoch = epoch_;
+      for (change* one : batch)
+        if (one->epoch == epoch) amend_items_.push_back(one->item);
+      if (amend_items_.empty()) break;
+      const ledger_status status = co_await ledger_.amend(epoch, amend_items_);
+      if (status == ledger_status::done) {
+        auto answer = amend_items_.begin();
+        for (change* one : batch)
+          if (one->epoch == epoch) one->item.applied = (answer++)->applied;
+        break;
+      }
+      if (status == ledger_status::epoch_ended) break;
+      if (status == ledger_status::in_doubt && is_planted(planted::believe_choice_in_doubt)) {
+        for (change* one : batch)
+          one->item.applied = true;
+        break;
+      }
+      ++counters_.repeated_amends;
+      event pause(clock_);
+      co_await pause.wait_for(jittered(ledger_pause));
+    }
+    for (change* one : batch)
+      one->done.notify();
+  }
+}
+
+// Epochs: what ownership tells.
+
+void payment_flow::begin_epoch(epoch_id epoch, steady_time beat_sent) {
+  epoch_ = epoch;
+  beat_confirmed(beat_sent);
+  stuck_ = false;
+  epoch_begun_.notify();
+}
+
+void payment_flow::lose_epoch() {
+  epoch_ = 0;
+  send_until_ = {};
+  held_.forget_waiting();
+  refusals_.clear();
+  epoch_lost_.notify();
+}
+
+void payment_flow::adopt(std::span<const owned_row> rows) {
+  for (auto row = rows.rbegin(); row != rows.rend(); ++row) { // so that the oldest comes to stand first
+    held_payment held;
+    held.id = row->id;
+    held.amount_cents = static_cast<std::uint64_t>(row->amount_cents) & ((std::uint64_t{1} << 40) - 1);
+    held.attempts = row->attempts;
+    held.version = row->version;
+    held.since_ms = since(clock_.now());
+    const held_slot slot = held_.hold(held);
+    ++counters_.adopted;
+    if (row->processor == no_processor || is_planted(planted::adopt_as_accepted)) {
+      held_.wait_first(slot);
+    } else {
+      processors_[row->processor]->adopt();
+      tasks_.spawn(resolve(slot, row->processor, true));
+    }
+  }
+  if (held_.waiting() > 0) work_.notify();
+}
+
+task<> payment_flow::adopt_strays(std::span<const owned_row> rows) {
+  for (const owned_row& row : rows) {
+    if (held_.holds(row.id)) continue;
+    change wish(clock_);
+    wish.epoch = epoch_;
+    wish.item = {.id = row.id,
+                 .version = row.version,
+                 .attempts = row.attempts,
+                 .status = row.status,
+                 .processor = row.processor};
+    if (row.processor != no_processor) wish.item.status = payment_status::unknown;
+    amends_.push(&wish);
+    co_await wish.done.wait_until();
+    if (!wish.item.applied || held_.holds(row.id)) continue;
+    owned_row taken = row;
+    ++taken.version;
+    adopt({&taken, 1});
+  }
+}
+
+std::size_t payment_flow::room() const {
+  return held_.size() >= config_.backlog_max ? 0 : config_.backlog_max - held_.size();
+}
+
+task<bool> payment_flow::drain(steady_time due) {
+  while (held_.size() > 0 && clock_.now() < due) {
+    event pause(clock_);
+    co_await pause.wait_for(waiting_look);
+  }
+  co_return held_.size() == 0;
+}
+
+std::uint32_t payment_flow::since(steady_time now) const {
+  const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
+  return static_cast<std::uint32_t>(millis.count());
+}
+
+/// Between three quarters of `pause` and five quarters.
+std::chrono::nanoseconds payment_flow::jittered(std::chrono::nanoseconds pause) {
+  jitter_ = jitter_ * 1664525U + 1013904223U;
+  return pause * 3 / 4 + pause * (jitter_ >> 24) / 512;
+}
+
+} // namespace repasse

@@ -1,0 +1,212 @@
+// The life of one payment, from the request that brings it to the books that hold it. Read payment_flow.cpp
+// top to bottom: it is in the order of that life.
+//
+// The rules that make it exactly once are in doc/exactly-once.md. In one sentence: nothing is sent until a
+// commit shows the row naming that processor, and a payment leaves a processor only when every send to it is
+// proved not taken.
+#pragma once
+
+#include "server/backlog.hpp"
+#include "server/payment_json.hpp"
+#include "server/processor.hpp"
+#include "server/router.hpp"
+#include "storage/batcher.hpp"
+#include "storage/ledger.hpp"
+
+#include <boost/intrusive/list.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <span>
+#include <vector>
+
+namespace repasse {
+
+enum class accept_verdict : std::uint8_t {
+  accepted,   ///< durable, and new
+  replayed,   ///< durable before, with this amount
+  conflict,   ///< durable before, with another amount
+  overloaded, ///< not taken in: more payments than allowed wait, or the ledger is full
+  unavailable ///< not known to be durable: no ledger that can vouch for it answers
+};
+
+/// Where the answer to one accept() goes, exactly once, in this turn of the loop or a later one.
+struct accept_reply {
+  struct place {
+    std::uint32_t session = 0;
+    std::uint32_t generation = 0;
+    std::uint32_t exchange = 0;
+  };
+  void (*answer)(void* who, const place& where, accept_verdict verdict) = nullptr;
+  void* who = nullptr;
+  place where;
+};
+
+struct flow_counters {
+  std::uint64_t accepted = 0;
+  std::uint64_t replayed = 0;
+  std::uint64_t conflicts = 0;
+  std::uint64_t refused = 0; ///< 503
+  std::uint64_t settled = 0;
+  std::uint64_t rejected = 0;
+  std::uint64_t doubts = 0;
+  std::uint64_t resends = 0;
+  std::uint64_t adopted = 0;
+  std::uint64_t refused_choices = 0; ///< compare-and-sets that found the row taken over, by purpose
+  std::uint64_t refused_doubts = 0;
+  std::uint64_t refused_rejections = 0;
+  std::uint64_t repeated_appends = 0; ///< after doubt
+  std::uint64_t repeated_amends = 0;
+  std::uint64_t repeated_settles = 0;
+  std::uint64_t mismatches = 0; ///< settles that found another processor's name: an alarm
+  std::uint64_t missing = 0;    ///< settles that found no row: after a purge, or an alarm
+
+  void add(const flow_counters& other);
+};
+
+/// One per reactor. Built by it after its processors; run by start(); ended by drain() and the end of its
+/// `io_context`.
+class payment_flow {
+public:
+  struct config {
+    routing how;
+    /// Payments held at once, waiting and under way; beyond: overloaded.
+    std::size_t backlog_max = 1'000'000;
+    std::size_t batch_max = 1'000;
+    /// No send begins later than this after the last confirmed beat was sent.
+    std::chrono::nanoseconds beat_lease = std::chrono::seconds{3};
+  };
+
+  payment_flow(clock& time, ledger& books, std::span<const std::unique_ptr<processor>> processors,
+               const config& settings);
+
+  void start();
+  /// Takes a payment in. The answer comes once it is durable.
+  void accept(const posted_payment& payment, const accept_reply& reply);
+  /// Ends when what is held has come to its outcome, or at `due`: true if nothing is left.
+  task<bool> drain(steady_time due);
+  /// Ends when every answer that processors have given so far is in the books, or at `due`.
+  task<bool> flush(steady_time due);
+
+  // Told by ownership.
+  void begin_epoch(epoch_id epoch, steady_time beat_sent);
+  void beat_confirmed(steady_time beat_sent) { send_until_ = beat_sent + config_.beat_lease; }
+  /// The epoch is marked: what waits is forgotten here, and found again by whoever takes it over.
+  void lose_epoch();
+  [[nodiscard]] epoch_id epoch() const { return epoch_; }
+  /// Notified by lose_epoch(); for ownership alone.
+  [[nodiscard]] event& epoch_lost() { return epoch_lost_; }
+  void adopt(std::span<const owned_row> rows);
+  /// Takes up own rows that memory does not hold, as if from another owner.
+  task<> adopt_strays(std::span<const owned_row> rows);
+  [[nodiscard]] bool holds(const payment_id& id) const { return held_.holds(id); }
+  [[nodiscard]] std::size_t room() const;
+
+  [[nodiscard]] const flow_counters& counters() const { return counters_; }
+  [[nodiscard]] std::size_t held() const { return held_.size(); }
+  [[nodiscard]] std::size_t waiting() const { return held_.waiting(); }
+  /// The ledger has vouched for the last payment that it was asked for.
+  [[nodiscard]] bool can_accept() const { return !stuck_ && epoch_ != 0; }
+
+private:
+  /// A payment whose row is being written.
+  struct entry {
+    held_slot slot = 0;
+    processor_index at = no_processor;
+    std::uint64_t token = 0;
+    accept_reply reply;
+  };
+  /// A change of a row that a coroutine waits for.
+  struct change {
+    explicit change(clock& time) : done(time) {}
+    epoch_id epoch = 0;
+    amend_item item;
+    event done;
+  };
+  struct settlement {
+    held_slot slot = 0;
+    settle_item item;
+  };
+  using hook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+  /// A payment in doubt, asleep between two looks.
+  struct doubt : hook {
+    explicit doubt(clock& time) : wake(time) {}
+    event wake;
+  };
+  struct flush_waiter : hook {
+    explicit flush_waiter(clock& time) : done(time) {}
+    std::uint64_t target = 0;
+    event done;
+  };
+  template <typename T>
+  using linked = boost::intrusive::list<T, boost::intrusive::constant_time_size<false>>;
+
+  task<> journal();
+  task<> append(std::span<entry> batch);
+  void conclude(std::span<entry> batch, epoch_id epoch);
+  void conclude_fresh(const entry& one, bool still_ours);
+  void let_go(const entry& one);
+  void refuse(std::span<entry> batch);
+  static void answer(entry& one, accept_verdict verdict);
+
+  task<> dispatch();
+  void send_waiting();
+  task<> choose(held_slot slot, processor_index at);
+  [[nodiscard]] processor_index route_for(held_slot slot, steady_time now);
+  [[nodiscard]] bool refused_by_all(held_slot slot) const;
+  void look_after_processors();
+
+  task<> process(held_slot slot, processor_index at);
+  task<bool> may_send(epoch_id epoch);
+  task<outcome> charge(held_slot slot, processor_index at);
+  task<bool> leave(held_slot slot, epoch_id epoch, processor_index from, processor_index to);
+  task<> resolve(held_slot slot, processor_index at, bool marked);
+  task<bool> resend(held_slot slot, epoch_id epoch, processor_index at, std::chrono::nanoseconds& pace_max);
+  task<> reject(held_slot slot, epoch_id epoch, processor_index at);
+  void settle(held_slot slot, processor_index at, wall_time requested_at);
+  void forget(held_slot slot, processor_index at);
+
+  task<bool> amend(held_slot slot, epoch_id epoch, payment_status status, processor_index at);
+  task<> amend_batches();
+  task<> settle_batches();
+  void settled(std::span<const settlement> batch, std::span<const settle_item> items);
+
+  [[nodiscard]] std::uint32_t since(steady_time now) const;
+  [[nodiscard]] std::chrono::nanoseconds jittered(std::chrono::nanoseconds pause);
+
+  clock& clock_;
+  ledger& ledger_;
+  std::span<const std::unique_ptr<processor>> processors_;
+  config config_;
+  std::vector<processor_index> cheapest_first_;
+  std::vector<candidate> candidates_;
+
+  epoch_id epoch_ = 0;
+  steady_time send_until_{};
+  event epoch_begun_;
+  event epoch_lost_;
+  bool stuck_ = false;
+  std::uint64_t next_token_ = 0;
+  std::uint32_t jitter_ = 1;
+
+  backlog held_;
+  std::map<held_slot, std::uint64_t> refusals_;
+  std::vector<linked<doubt>> doubts_;
+  std::vector<std::uint64_t> recoveries_;
+
+  batcher<entry> appends_;
+  batcher<change*> amends_;
+  batcher<settlement> settlements_;
+  std::vector<append_item> append_items_;
+  std::vector<amend_item> amend_items_;
+  std::vector<settle_item> settle_items_;
+  std::uint64_t answers_ = 0;
+  std::uint64_t booked_ = 0;
+  linked<flush_waiter> flushes_;
+  event work_;
+  flow_counters counters_;
+  task_group tasks_;
+};
+
+} // namespace repasse

@@ -1,0 +1,316 @@
+#include "server/processor.hpp"
+
+#include "server/payment_json.hpp"
+#include "storage/planted.hpp"
+
+#include <spdlog/spdlog.h>
+
+namespace repasse {
+namespace {
+
+/// How long a question waits before it looks again whether it may be asked.
+constexpr std::chrono::nanoseconds asking_pause = std::chrono::milliseconds{5};
+/// Between two lines of the log of the same kind, whatever happens.
+constexpr std::chrono::nanoseconds log_pause = std::chrono::seconds{1};
+
+bool is_success(int status) { return status >= 200 && status <= 299; }
+
+/// What a status alone says; 422, 409, 500 and 503 call for a question first.
+evidence of_status(int status) {
+  if (is_success(status)) return evidence::taken;
+  switch (status) {
+  case 429:
+    return evidence::busy;
+  case 400:
+  case 411:
+  case 413:
+  case 414:
+  case 415:
+  case 431:
+    return evidence::refused;
+  case 401:
+  case 403:
+  case 404:
+  case 405:
+    return evidence::misconfigured;
+  case 422:
+  case 409:
+    return evidence::known_silent;
+  case 500:
+  case 503:
+    return evidence::failed_silent;
+  default:
+    return evidence::other_status;
+  }
+}
+
+evidence of_answer(const http_answer& answer) {
+  switch (answer.what) {
+  case http_answer::kind::not_sent:
+    return evidence::not_connected;
+  case http_answer::kind::timed_out:
+    return evidence::timed_out;
+  case http_answer::kind::lost:
+    return evidence::lost;
+  case http_answer::kind::nonsense:
+    return evidence::nonsense;
+  case http_answer::kind::answered:
+    return of_status(answer.status);
+  }
+  return evidence::nonsense;
+}
+
+/// What the answer to the question makes of a 422 or 409, or of a 500 or 503.
+evidence after_asking(evidence seen, holding::verdict held) {
+  const bool failed = seen == evidence::failed_silent;
+  switch (held) {
+  case holding::verdict::same_amount:
+    return failed ? evidence::failed_found : evidence::known_same;
+  case holding::verdict::other_amount:
+    return evidence::known_other;
+  case holding::verdict::missing:
+    return failed ? evidence::failed_missing : evidence::known_missing;
+  case holding::verdict::silent:
+    return seen;
+  }
+  return seen;
+}
+
+outcome::verdict verdict_of(evidence seen) {
+  using verdict = outcome::verdict;
+  switch (seen) {
+  case evidence::taken:
+  case evidence::known_same:
+  case evidence::failed_found:
+    return verdict::taken;
+  case evidence::not_connected:
+  case evidence::busy:
+  case evidence::misconfigured:
+  case evidence::failed_missing:
+    return verdict::not_taken;
+  case evidence::refused:
+    return verdict::refused;
+  case evidence::known_other:
+    return verdict::other_amount;
+  case evidence::lost:
+    return is_planted(planted::lost_answer_is_not_sent) ? verdict::not_taken : verdict::unknown;
+  case evidence::known_missing:
+  case evidence::known_silent:
+  case evidence::failed_silent:
+  case evidence::other_status:
+  case evidence::timed_out:
+  case evidence::nonsense:
+  case evidence::count:
+    return verdict::unknown;
+  }
+  return verdict::unknown;
+}
+
+/// The processor did its work, whatever it thinks of this payment.
+bool is_alive(evidence seen) {
+  switch (seen) {
+  case evidence::taken:
+  case evidence::known_same:
+  case evidence::known_other:
+  case evidence::known_missing:
+  case evidence::known_silent:
+  case evidence::refused:
+    return true;
+  default:
+    return false;
+  }
+}
+
+constexpr std::array<std::string_view, static_cast<std::size_t>(evidence::count)> evidence_names = {
+    "not connected",
+    "taken",
+    "known, same amount",
+    "known, other amount",
+    "known, missing",
+    "known, silent",
+    "busy",
+    "refused",
+    "misconfigured",
+    "failed, found",
+    "failed, missing",
+    "failed, silent",
+    "other status",
+    "timed out",
+    "lost",
+    "nonsense"};
+
+} // namespace
+
+std::string_view to_string(evidence seen) { return evidence_names[static_cast<std::size_t>(seen)]; }
+
+processor::processor(clock& time, poller& sockets, const config& settings)
+    : clock_(time),
+      config_(settings),
+      post_head_("POST " + settings.path_prefix + "/payments HTTP/1.1\r\nHost: " + settings.authority +
+                 "\r\nContent-Type: application/json\r\nContent-Length: "),
+      get_head_("GET " + settings.path_prefix),
+      get_tail_(" HTTP/1.1\r\nHost: " + settings.authority + "\r\nAccept: application/json\r\n\r\n"),
+      client_(time, sockets, settings.http),
+      breaker_({.slow_after = settings.settle_within, .jitter_seed = settings.jitter_seed}) {}
+
+task<outcome> processor::charge(payment_id id, std::int64_t amount_cents) {
+  open_call call;
+  call.started = clock_.now();
+  const steady_time due = call.started + config_.hard_limit;
+  open_.push_back(call);
+
+  http_answer answer;
+  wall_time requested_at{};
+  http_client::connection* const connection = co_await client_.connect(due);
+  if (connection != nullptr) {
+    requested_at = clock_.wall();
+    std::string body;
+    write_charge(body, id, amount_cents, requested_at);
+    std::string request;
+    request.reserve(post_head_.size() + 8 + body.size());
+    request.append(post_head_).append(std::to_string(body.size())).append("\r\n\r\n").append(body);
+    answer = co_await client_.exchange(*connection, request, due);
+  }
+  if (answer.what == http_answer::kind::answered)
+    answered(call);
+  else if (call.is_linked())
+    call.unlink();
+  const std::chrono::nanoseconds took = clock_.now() - call.started;
+  outcome result;
+  result.seen = of_answer(answer);
+  result.requested_at = requested_at;
+  if (result.seen == evidence::known_silent || result.seen == evidence::failed_silent) {
+    const holding held = co_await ask(id, amount_cents);
+    result.seen = after_asking(result.seen, held.what);
+    if (!is_planted(planted::own_time_for_known)) result.requested_at = held.requested_at;
+  }
+  result.what = verdict_of(result.seen);
+  learn(result.seen, took);
+  co_return result;
+}
+
+task<holding> processor::ask(payment_id id, std::int64_t amount_cents) {
+  while (asking_ >= config_.asking_max) {
+    event pause(clock_);
+    co_await pause.wait_for(asking_pause);
+  }
+  ++asking_;
+  std::string path = "/payments/" + to_string(id);
+  const http_answer answer = co_await get(std::move(path), clock_.now() + config_.ask_limit);
+  --asking_;
+
+  holding held;
+  if (answer.what != http_answer::kind::answered) co_return held;
+  if (answer.status == 404) held.what = holding::verdict::missing;
+  if (!is_success(answer.status)) co_return held;
+  const std::optional<processor_payment> theirs = parse_processor_payment(answer.body());
+  if (!theirs || theirs->id != id) co_return held;
+  const bool same = theirs->amount_cents == amount_cents || is_planted(planted::other_amount_is_taken);
+  held.what = same ? holding::verdict::same_amount : holding::verdict::other_amount;
+  held.requested_at = theirs->requested_at;
+  co_return held;
+}
+
+task<std::optional<health_report>> processor::ask_health(steady_time due) {
+  std::string path = "/payments/service-health";
+  const http_answer answer = co_await get(std::move(path), due);
+  if (answer.what != http_answer::kind::answered || !is_success(answer.status)) co_return std::nullopt;
+  const std::optional<processor_health> said = parse_processor_health(answer.body());
+  if (!said) co_return std::nullopt;
+  health_report report;
+  report.failing = said->failing;
+  report.min_response_time = said->min_response_time;
+  report.heard = clock_.now();
+  report.heard_wall = clock_.wall();
+  co_return report;
+}
+
+task<http_answer> processor::get(std::string path, steady_time due) {
+  http_answer answer;
+  http_client::connection* const connection = co_await client_.connect(due);
+  if (connection == nullptr) co_return answer;
+  const std::string request = get_head_ + path + get_tail_;
+  answer = co_await client_.exchange(*connection, request, due);
+  co_return answer;
+}
+
+void processor::heard(const health_report& report) {
+  if (health_ && health_->heard >= report.heard) return;
+  health_ = report;
+  breaker_.heard(report);
+  expected_.told(report.heard, report.min_response_time);
+}
+
+void processor::reserve() {
+  ++in_flight_;
+  claim();
+}
+
+void processor::claim() { breaker_.begin(clock_.now()); }
+
+void processor::release() { --in_flight_; }
+
+candidate processor::view(steady_time now) const {
+  candidate seen;
+  seen.fee_ppm = config_.fee_ppm;
+  seen.admits = in_flight_ < config_.in_flight_max && breaker_.admits(now);
+  seen.expected = expected_.value();
+  seen.oldest_open = open_.empty() ? std::chrono::nanoseconds{0} : now - open_.front().started;
+  return seen;
+}
+
+void processor::look_after() {
+  const steady_time now = clock_.now();
+  const std::chrono::nanoseconds limit = std::max(config_.settle_within, 2 * expected_.value());
+  for (open_call& call : open_) {
+    if (now - call.started <= limit) break;
+    if (call.overdue) continue;
+    call.overdue = true;
+    breaker_.overdue(now);
+  }
+  log_change(now);
+}
+
+void processor::log_change(steady_time now) {
+  if (breaker_.is_closed() == logged_closed_ || now - logged_ < log_pause) return;
+  logged_closed_ = breaker_.is_closed();
+  logged_ = now;
+  if (logged_closed_)
+    spdlog::info("processor {}: breaker closed", config_.name);
+  else
+    spdlog::warn("processor {}: breaker open", config_.name);
+}
+
+/// For what only a person can mend.
+void processor::raise_alarm(evidence what, steady_time now) {
+  if (now - alarmed_ < log_pause) return;
+  alarmed_ = now;
+  spdlog::error("processor {}: a payment came back: {}", config_.name, to_string(what));
+}
+
+void processor::answered(open_call& call) {
+  if (!call.is_linked()) return; // a later one was answered first
+  while (&open_.front() != &call)
+    open_.pop_front();
+  open_.pop_front();
+}
+
+void processor::learn(evidence what, std::chrono::nanoseconds took) {
+  ++seen_[static_cast<std::size_t>(what)];
+  const steady_time now = clock_.now();
+  const bool was_closed = breaker_.is_closed();
+  if (what == evidence::misconfigured || what == evidence::refused || what == evidence::known_other)
+    raise_alarm(what, now);
+  if (what == evidence::misconfigured) {
+    breaker_.trip(now);
+  } else if (is_alive(what)) {
+    latencies_.record(took);
+    expected_.observe(now, took);
+    breaker_.succeeded(now);
+  } else {
+    breaker_.failed(now, took);
+  }
+  if (!was_closed && breaker_.is_closed()) ++recoveries_;
+}
+
+} // namespace repasse

@@ -1,0 +1,154 @@
+// One external payment processor, as one reactor sees it: sends payments to it, asks it, and says what came
+// of each send by the outcome table of doc/exactly-once.md. It never retries; payment_flow alone does.
+#pragma once
+
+#include "health/breaker.hpp"
+#include "health/latency.hpp"
+#include "server/http_client.hpp"
+#include "server/router.hpp"
+#include "storage/payment.hpp"
+
+#include <boost/intrusive/list.hpp>
+
+#include <array>
+#include <optional>
+#include <string>
+
+namespace repasse {
+
+/// What was seen on one send: the rows of the outcome table, for counting.
+enum class evidence : std::uint8_t {
+  not_connected,  ///< connect refused or the request cut before its last byte: not taken
+  taken,          ///< 2xx
+  known_same,     ///< 422, 409, and asked: it has this amount: taken, with its requestedAt
+  known_other,    ///< 422, 409, and asked: it has another amount
+  known_missing,  ///< 422, 409, and asked: 404: unknown
+  known_silent,   ///< 422, 409, and asked: no answer: unknown
+  busy,           ///< 429: not taken
+  refused,        ///< 400 411 413 414 415 431: not taken by this one ever
+  misconfigured,  ///< 401 403 404 405: not taken, alarm
+  failed_found,   ///< 500, 503, and asked: it has it: taken, with its requestedAt
+  failed_missing, ///< 500, 503, and asked: 404: this send is not taken
+  failed_silent,  ///< 500, 503, and asked: no answer: unknown
+  other_status,   ///< unknown
+  timed_out,      ///< unknown
+  lost,           ///< reset or EOF after the last byte: unknown
+  nonsense,       ///< unknown
+  count
+};
+[[nodiscard]] std::string_view to_string(evidence seen);
+
+/// Of one send.
+struct outcome {
+  enum class verdict : std::uint8_t { taken, not_taken, refused, other_amount, unknown };
+  verdict what = verdict::unknown;
+  /// What the processor's books say; for `taken` alone.
+  wall_time requested_at{};
+  evidence seen = evidence::lost;
+};
+
+/// Of one question.
+struct holding {
+  enum class verdict : std::uint8_t { same_amount, other_amount, missing, silent };
+  verdict what = verdict::silent;
+  wall_time requested_at{};
+};
+
+/// Built and run by its reactor. Every send is between reserve() and release().
+class processor {
+public:
+  struct config {
+    std::string name;
+    http_client::config http;
+    /// What goes into `Host`.
+    std::string authority;
+    std::string path_prefix;
+    std::int64_t fee_ppm = 0;
+    /// Of this reactor.
+    std::size_t in_flight_max = 300;
+    std::size_t asking_max = 32;
+    std::chrono::nanoseconds settle_within = std::chrono::seconds{1};
+    /// After this a call without an answer is unknown.
+    std::chrono::nanoseconds hard_limit = std::chrono::seconds{30};
+    std::chrono::nanoseconds ask_limit = std::chrono::seconds{2};
+    std::uint32_t jitter_seed = 1;
+  };
+
+  processor(clock& time, poller& sockets, const config& settings);
+
+  /// One POST, and the question that some answers call for. `requestedAt` is stamped as the body is handed
+  /// to the socket. Tells the breaker what it saw.
+  task<outcome> charge(payment_id id, std::int64_t amount_cents);
+  /// One GET, whatever the breaker says; at most asking_max at once, the others wait.
+  task<holding> ask(payment_id id, std::int64_t amount_cents);
+  /// One health call, by the prober alone.
+  task<std::optional<health_report>> ask_health(steady_time due);
+  void heard(const health_report& report);
+
+  /// Names it for one more payment, which may then be sent once.
+  void reserve();
+  /// Lets a payment that names it already be sent once more.
+  void claim();
+  /// What reserve() or claim() allowed was not sent.
+  void withdraw() { breaker_.withdrawn(); }
+  /// The payment is settled, or names it no longer.
+  void release();
+  /// A payment taken over names it already: it counts as in flight, whatever the limit.
+  void adopt() { ++in_flight_; }
+
+  /// The breaker lets a payment through.
+  [[nodiscard]] bool admits() const { return breaker_.admits(clock_.now()); }
+  /// For the router.
+  [[nodiscard]] candidate view(steady_time now) const;
+  /// Looks for calls past their soft limit, and logs a change of the breaker; called some times a second.
+  void look_after();
+  /// Changes with every closing of the breaker; those who wait for it look here.
+  [[nodiscard]] std::uint64_t recoveries() const { return recoveries_; }
+
+  [[nodiscard]] const config& settings() const { return config_; }
+  [[nodiscard]] const breaker& circuit() const { return breaker_; }
+  [[nodiscard]] std::size_t in_flight() const { return in_flight_; }
+  [[nodiscard]] const latency_histogram& latencies() const { return latencies_; }
+  [[nodiscard]] const expectation& expected() const { return expected_; }
+  [[nodiscard]] const std::optional<health_report>& health() const { return health_; }
+  [[nodiscard]] std::uint64_t seen(evidence what) const { return seen_[static_cast<std::size_t>(what)]; }
+
+private:
+  using hook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+  /// A send without an answer yet; no longer listed once a later one has been answered, since then it is
+  /// lost rather than the processor slow.
+  struct open_call : hook {
+    steady_time started{};
+    bool overdue = false;
+  };
+  using open_calls = boost::intrusive::list<open_call, boost::intrusive::constant_time_size<false>>;
+
+  task<outcome> classify(const http_answer& answer, payment_id id, std::int64_t amount_cents,
+                         wall_time requested_at);
+  task<http_answer> get(std::string path, steady_time due);
+  void answered(open_call& call);
+  void learn(evidence what, std::chrono::nanoseconds took);
+  void log_change(steady_time now);
+  void raise_alarm(evidence what, steady_time now);
+
+  clock& clock_;
+  config config_;
+  std::string post_head_;
+  std::string get_head_;
+  std::string get_tail_;
+  http_client client_;
+  breaker breaker_;
+  expectation expected_;
+  latency_histogram latencies_;
+  std::optional<health_report> health_;
+  open_calls open_;
+  std::size_t in_flight_ = 0;
+  std::size_t asking_ = 0;
+  std::uint64_t recoveries_ = 0;
+  bool logged_closed_ = true;
+  steady_time logged_{};
+  steady_time alarmed_{};
+  std::array<std::uint64_t, static_cast<std::size_t>(evidence::count)> seen_{};
+};
+
+} // namespace repasse

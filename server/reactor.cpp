@@ -1,0 +1,132 @@
+#include "server/reactor.hpp"
+
+#include <spdlog/spdlog.h>
+
+namespace repasse {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// How long `/readyz` says 503 before connections are refused, so that a load balancer sees it.
+constexpr std::chrono::nanoseconds notice_max = 1s;
+/// How long answers may take to reach their clients once all is done.
+constexpr std::chrono::nanoseconds farewell = 500ms;
+
+std::size_t share(std::size_t of_process, std::size_t reactors) {
+  return std::max<std::size_t>(1, of_process / reactors);
+}
+
+std::vector<std::unique_ptr<processor>> make_processors(clock& time, poller& sockets, const config& settings,
+                                                        std::uint32_t number) {
+  std::vector<std::unique_ptr<processor>> made;
+  for (const processor_settings& one : settings.processors) {
+    processor::config how;
+    how.name = one.name;
+    how.http.host = one.host;
+    how.http.port = one.port;
+    how.authority = one.authority();
+    how.path_prefix = one.path_prefix;
+    how.fee_ppm = one.fee_ppm;
+    how.in_flight_max = share(settings.processor_max_in_flight, settings.reactors);
+    how.settle_within = settings.settle_within;
+    how.jitter_seed = number + 1;
+    made.push_back(std::make_unique<processor>(time, sockets, how));
+  }
+  return made;
+}
+
+payment_flow::config flow_config(const config& settings) {
+  payment_flow::config how;
+  how.how = {settings.policy, settings.settle_within, settings.cheapest_patience};
+  how.backlog_max = share(settings.max_backlog, settings.reactors);
+  return how;
+}
+
+} // namespace
+
+reactor::reactor(const config& settings, ledger& books, reactors& all, std::uint32_t number)
+    : settings_(settings),
+      all_(all),
+      context_(1),
+      clock_(context_),
+      poller_(context_),
+      processors_(make_processors(clock_, poller_, settings, number)),
+      flow_(clock_, books, processors_, flow_config(settings)),
+      ownership_(clock_, books, flow_),
+      prober_(clock_, {.processors = processors_.size()}, probe_calls()),
+      endpoints_(clock_, books, settings, all),
+      listener_(clock_, poller_, flow_,
+                [this](endpoint_request request) { return endpoints_.answer(std::move(request)); },
+                {.connections_max = share(settings.max_connections, settings.reactors)}),
+      tasks_(clock_) {}
+
+reactor::~reactor() {
+  clock_.abandon();
+  context_.restart();
+  context_.poll(); // destroys the coroutines that were abandoned
+}
+
+void reactor::run() {
+  flow_.start();
+  ownership_.start();
+  prober_.start();
+  listener_.start();
+  context_.run();
+}
+
+void reactor::shut_down(steady_time due) {
+  asio::post(context_, [this, due] { tasks_.spawn(drain(due)); });
+}
+
+task<> reactor::drain(steady_time due) {
+  listener_.retire();
+  prober_.stop();
+  event pause(clock_);
+  co_await pause.wait_for(std::min(notice_max, (due - clock_.now()) / 10));
+  listener_.stop();
+  const bool settled = co_await flow_.drain(due);
+  const steady_time gone = std::min(due, clock_.now() + farewell);
+  while (listener_.connections() > 0 && clock_.now() < gone)
+    co_await pause.wait_for(10ms);
+  co_await ownership_.end();
+  if (!settled) spdlog::warn("stops with {} payments unsettled", flow_.held());
+  context_.stop();
+}
+
+prober::calls reactor::probe_calls() {
+  prober::calls calls;
+  calls.ask = [this](processor_index index, steady_time due) { return processors_[index]->ask_health(due); };
+  calls.allowed = [this] { return ownership_.is_eldest(); };
+  calls.heard = [this](processor_index index, health_report report) {
+    report.from = flow_.epoch();
+    for (const auto& one : all_)
+      asio::post(one->get_executor(), [&to = *one, index, report] { to.heard(index, report); });
+  };
+  return calls;
+}
+
+reactor_report reactor::report() const {
+  reactor_report made;
+  for (const auto& one : processors_) {
+    made.processors.push_back({one->circuit().now_in(), one->in_flight(), one->expected().value(),
+                               one->latencies(), one->health()});
+  }
+  made.flow = flow_.counters();
+  made.held = flow_.held();
+  made.waiting = flow_.waiting();
+  made.can_accept = flow_.can_accept() && made.held < share(settings_.max_backlog, settings_.reactors);
+  return made;
+}
+
+void reactor::purged() {
+  if (flow_.epoch() != 0) flow_.lose_epoch();
+  ownership_.look();
+}
+
+void reactors::add(std::unique_ptr<reactor> one) { all_.push_back(std::move(one)); }
+
+void reactors::clear() { all_.clear(); }
+
+executor detail::executor_of(reactor& one) { return one.get_executor(); }
+
+} // namespace repasse

@@ -1,0 +1,81 @@
+// One core's worth of repasse: an io_context of its own with everything that runs in it, so that nothing is
+// shared and nothing is locked. Another thread may only call the functions that say so.
+// The order of the members is the order of dependency, and, backwards, of destruction.
+#pragma once
+
+#include "health/prober.hpp"
+#include "server/config.hpp"
+#include "server/endpoints.hpp"
+#include "server/listener.hpp"
+#include "server/ownership.hpp"
+#include "server/payment_flow.hpp"
+#include "server/poller.hpp"
+#include "server/processor.hpp"
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+namespace repasse {
+
+/// What one reactor shows of itself to the endpoints of another.
+struct reactor_report {
+  struct seen_processor {
+    breaker::state circuit = breaker::state::closed;
+    std::size_t in_flight = 0;
+    std::chrono::nanoseconds expected{0};
+    latency_histogram latencies;
+    std::optional<health_report> health;
+  };
+  std::vector<seen_processor> processors;
+  flow_counters flow;
+  std::size_t held = 0;
+  std::size_t waiting = 0;
+  bool can_accept = false;
+};
+
+/// Built by main, which runs each in a thread of its own.
+class reactor {
+public:
+  reactor(const config& settings, ledger& books, reactors& all, std::uint32_t number);
+  ~reactor();
+  reactor(const reactor&) = delete;
+  reactor& operator=(const reactor&) = delete;
+
+  /// From any thread, before run().
+  void listen(int socket) { listener_.listen(socket); }
+  /// Until the end of shut_down().
+  void run();
+  /// From any thread: `/readyz` says so first, then no more connections, then every send comes to its
+  /// outcome; run() returns at `due` at the latest.
+  void shut_down(steady_time due);
+
+  /// From any thread.
+  [[nodiscard]] executor get_executor() { return context_.get_executor(); }
+
+  // In the reactor's own thread.
+  [[nodiscard]] reactor_report report() const;
+  [[nodiscard]] payment_flow& flow() { return flow_; }
+  void heard(processor_index index, const health_report& report) { processors_[index]->heard(report); }
+  /// All epochs have been ended by a purge.
+  void purged();
+
+private:
+  task<> drain(steady_time due);
+  [[nodiscard]] prober::calls probe_calls();
+
+  const config& settings_;
+  reactors& all_;
+  asio::io_context context_;
+  clock clock_;
+  poller poller_;
+  std::vector<std::unique_ptr<processor>> processors_;
+  payment_flow flow_;
+  ownership ownership_;
+  prober prober_;
+  endpoints endpoints_;
+  listener listener_;
+  task_group tasks_;
+};
+
+} // namespace repasse

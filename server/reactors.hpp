@@ -1,0 +1,76 @@
+// All reactors of the process, and the bounded messages that one may send to the others: a call in each, and
+// the results back. For the endpoints, the prober and main; never for a payment.
+#pragma once
+
+#include "storage/clock.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+
+#include <atomic>
+#include <exception>
+#include <memory>
+#include <vector>
+
+namespace repasse {
+
+class reactor;
+
+/// Filled by main before the first reactor runs, destroyed after the last one has ended.
+class reactors {
+public:
+  void add(std::unique_ptr<reactor> one);
+  void clear();
+  [[nodiscard]] std::size_t size() const { return all_.size(); }
+  [[nodiscard]] auto begin() const { return all_.begin(); }
+  [[nodiscard]] auto end() const { return all_.end(); }
+
+  /// From any thread: SIGTERM has come.
+  void begin_drain() { draining_.store(true, std::memory_order_relaxed); }
+  [[nodiscard]] bool is_draining() const { return draining_.load(std::memory_order_relaxed); }
+
+  /// Runs `call(reactor&)`, which returns a task<Result>, in every reactor's own thread; the results in
+  /// order. One that has not answered at `due` leaves its result as Result{}.
+  template <typename Result, typename Call>
+  task<std::vector<Result>> gather(clock& home, steady_time due, Call call);
+
+private:
+  std::vector<std::unique_ptr<reactor>> all_;
+  std::atomic<bool> draining_{false};
+};
+
+namespace detail {
+
+executor executor_of(reactor& one);
+
+/// Results that are still being gathered; whoever comes too late finds nobody waiting.
+template <typename Result>
+struct gathering {
+  gathering(clock& home, std::size_t count) : results(count), done(home), left(count) {}
+  std::vector<Result> results; ///< touched in the home thread only
+  event done;
+  std::size_t left;
+};
+
+} // namespace detail
+
+template <typename Result, typename Call>
+task<std::vector<Result>> reactors::gather(clock& home, steady_time due, Call call) {
+  auto under_way = std::make_shared<detail::gathering<Result>>(home, all_.size());
+  const executor back = home.get_executor();
+  for (std::size_t i = 0; i < all_.size(); ++i) {
+    reactor& one = *all_[i];
+    auto deliver = [under_way, back, i](const std::exception_ptr& thrown, Result result) {
+      if (thrown) std::terminate();
+      asio::post(back, [under_way, i, result = std::move(result)]() mutable {
+        under_way->results[i] = std::move(result);
+        if (--under_way->left == 0) under_way->done.notify();
+      });
+    };
+    asio::co_spawn(detail::executor_of(one), call(one), std::move(deliver));
+  }
+  co_await under_way->done.wait_until(due);
+  co_return std::move(under_way->results);
+}
+
+} // namespace repasse

@@ -1,0 +1,61 @@
+#include "server/router.hpp"
+
+#include <algorithm>
+
+namespace repasse {
+namespace {
+
+/// A call open for this much longer than expected says that the processor has become slow.
+constexpr std::chrono::nanoseconds stall_margin = std::chrono::milliseconds{150};
+
+bool usable(const candidate& one, processor_index index, std::uint64_t refused) {
+  if (((refused >> index) & 1U) != 0) return false;
+  return one.admits && one.oldest_open <= one.expected + stall_margin;
+}
+
+std::chrono::nanoseconds expectation(const candidate& one) { return std::max(one.expected, one.oldest_open); }
+
+/// The cheapest that is expected to answer in time, unless the payment can still wait for a cheaper one; a
+/// slow one only when there is no other.
+processor_index cheapest(std::span<const candidate> candidates, std::span<const processor_index> order,
+                         const routing& how, std::chrono::nanoseconds waited, std::uint64_t refused) {
+  const bool patient = waited < how.cheapest_patience;
+  bool cheaper_missing = false;
+  int possible = 0;
+  processor_index slow = no_processor;
+  for (const processor_index index : order) {
+    if (((refused >> index) & 1U) != 0) continue;
+    ++possible;
+    const candidate& one = candidates[index];
+    const bool in_time = expectation(one) <= how.settle_within;
+    if (usable(one, index, refused) && in_time) return cheaper_missing && patient ? no_processor : index;
+    if (usable(one, index, refused) && slow == no_processor) slow = index;
+    cheaper_missing = true;
+  }
+  return patient && possible > 1 ? no_processor : slow;
+}
+
+processor_index fastest(std::span<const candidate> candidates, std::span<const processor_index> order,
+                        std::uint64_t refused) {
+  processor_index best = no_processor;
+  for (const processor_index index : order) {
+    if (!usable(candidates[index], index, refused)) continue;
+    if (best == no_processor || expectation(candidates[index]) < expectation(candidates[best])) best = index;
+  }
+  return best;
+}
+
+} // namespace
+
+processor_index route(std::span<const candidate> candidates, std::span<const processor_index> cheapest_first,
+                      const routing& how, std::chrono::nanoseconds waited, std::uint64_t refused) {
+  switch (how.policy) {
+  case routing_policy::cheapest:
+    return cheapest(candidates, cheapest_first, how, waited, refused);
+  case routing_policy::fastest:
+    return fastest(candidates, cheapest_first, refused);
+  }
+  return no_processor;
+}
+
+} // namespace repasse

@@ -1,0 +1,178 @@
+// Where payments live: the one abstract class. The engines above know no backend.
+// Its meaning is test/ledger_contract.hpp, one suite that every ledger passes.
+//
+// Writes come in batches, each batch all or nothing, each item with an answer of its own. What a call
+// returns says what is known of the whole batch:
+//   done         every item has its answer, and what it wrote is durable
+//   unavailable  nothing was written
+//   in_doubt     it may have been written, now or later; repeat the same items, every write recognises itself
+//   epoch_ended  the caller's epoch is marked; nothing was written, the caller must open another
+// No call throws, and every call ends: an implementation has time limits of its own.
+#pragma once
+
+#include "storage/clock.hpp"
+#include "storage/payment.hpp"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace repasse {
+
+enum class [[nodiscard]] ledger_status : std::uint8_t{done, unavailable, in_doubt, epoch_ended};
+
+/// The journal line of a payment just posted: its row, if its id is new.
+struct append_item {
+  enum class verdict : std::uint8_t {
+    fresh,    ///< the row is the caller's own, at version 1, exactly as asked for
+    known,    ///< the id was there with this amount: nothing was written
+    conflict, ///< the id was there with another amount: nothing was written
+    full      ///< no room for another payment: nothing was written
+  };
+
+  payment_id id{};
+  std::int64_t amount_cents = 0;
+  /// Unique for each request of the epoch: an append that is repeated after doubt knows its own row by it.
+  std::uint64_t token = 0;
+  wall_time accepted_at{};
+  /// Names a processor (status `sending`), or none (status `accepted`).
+  processor_index processor = no_processor;
+  verdict answer = verdict::fresh;
+};
+
+/// A compare-and-set on an unsettled row: applied only if the caller's epoch owns the row at `version`, or
+/// if it owns it at `version + 1` just as wished (its own repeated write). Raises the version by one.
+struct amend_item {
+  payment_id id{};
+  std::uint32_t version = 0;
+  std::uint16_t attempts = 0;
+  /// `accepted` names none; `sending`, `unknown` and `rejected` name one. `processed` is settle's alone.
+  payment_status status = payment_status::accepted;
+  processor_index processor = no_processor;
+  bool applied = false;
+};
+
+/// A witness that a processor has taken a payment. Never fenced: any epoch may bring it, at any time.
+struct settle_item {
+  enum class verdict : std::uint8_t {
+    settled,  ///< written now
+    known,    ///< was settled with this processor before: nothing was written
+    mismatch, ///< the row names another processor, or none, or is rejected: nothing was written, an alarm
+    missing   ///< no such row: nothing was written; after a purge, or an alarm
+  };
+
+  payment_id id{};
+  wall_time requested_at{};
+  wall_time processed_at{};
+  std::uint16_t attempts = 0;
+  processor_index processor = no_processor;
+  verdict answer = verdict::settled;
+};
+
+/// An unsettled row as its owner sees it.
+struct owned_row {
+  payment_id id{};
+  std::int64_t amount_cents = 0;
+  wall_time accepted_at{};
+  std::uint32_t version = 0;
+  std::uint16_t attempts = 0;
+  payment_status status = payment_status::accepted;
+  processor_index processor = no_processor;
+};
+
+struct beat_answer {
+  bool ended = false;  ///< marked: the epoch is over for ever
+  bool eldest = false; ///< the lowest unmarked epoch: may do what only one may do, for 3 s from this beat
+};
+
+/// One payment as the outside sees it; members not yet known are empty.
+struct payment_record {
+  payment_id id{};
+  std::int64_t amount_cents = 0;
+  payment_status status = payment_status::accepted;
+  processor_index processor = no_processor;
+  wall_time accepted_at{};
+  std::optional<wall_time> requested_at;
+  std::optional<wall_time> processed_at;
+  std::uint16_t attempts = 0;
+};
+
+/// Both bounds inclusive.
+struct time_window {
+  wall_time from = wall_time::min();
+  wall_time to = wall_time::max();
+};
+
+struct processor_total {
+  std::uint64_t requests = 0;
+  std::int64_t amount_cents = 0;
+
+  friend bool operator==(const processor_total&, const processor_total&) = default;
+};
+
+/// One per processor, in configured order.
+using summary = std::array<processor_total, processors_max>;
+
+/// Stands between two payments of the order (accepted_at, id), newest first.
+struct page_cursor {
+  wall_time accepted_at{};
+  payment_id id{};
+};
+
+struct page_query {
+  std::optional<payment_status> status;
+  std::optional<processor_index> processor;
+  time_window accepted;             ///< bounds accepted_at
+  std::optional<page_cursor> after; ///< only what is older than this
+  std::size_t limit = 100;          ///< 1 to 1000
+};
+
+struct page {
+  std::vector<payment_record> payments;
+  bool more = false; ///< there is at least one older payment that matches
+};
+
+/// Reads that fail are empty: the ledger is unavailable.
+class ledger {
+public:
+  ledger() = default;
+  virtual ~ledger() = default;
+  ledger(const ledger&) = delete;
+  ledger& operator=(const ledger&) = delete;
+
+  virtual task<ledger_status> append(epoch_id epoch, std::span<append_item> items) = 0;
+  virtual task<ledger_status> amend(epoch_id epoch, std::span<amend_item> items) = 0;
+  virtual task<ledger_status> settle(std::span<settle_item> items) = 0;
+
+  /// A new epoch, higher than all before it. Its first beat is now.
+  virtual task<std::optional<epoch_id>> open_epoch() = 0;
+  /// Says that the epoch lives, judged by the ledger's own clock. A late beat is as good as any, unless the
+  /// epoch has been marked.
+  virtual task<std::optional<beat_answer>> beat(epoch_id epoch) = 0;
+  /// Marks the caller's epoch: whoever looks next may take its rows.
+  virtual task<ledger_status> end_epoch(epoch_id epoch) = 0;
+
+  /// Takes over up to `rows.size()` unsettled rows of marked epochs, those that name a processor first,
+  /// after marking every epoch without a beat for 5 s; only for an epoch that has itself beaten for 5 s
+  /// without a gap of 2 s or more. Rows that name a processor become `unknown`. Writes how many it took to
+  /// `taken`. A row taken in doubt is found by unsettled().
+  virtual task<ledger_status> adopt(epoch_id epoch, std::span<owned_row> rows, std::size_t& taken) = 0;
+  /// The unsettled rows that `epoch` owns, a step at a time: fills `rows` from where `position` stands and
+  /// moves it on (0 begins; it is 0 again after the last). Writes how many to `found`.
+  virtual task<ledger_status> unsettled(epoch_id epoch, std::uint64_t& position, std::span<owned_row> rows,
+                                        std::size_t& found) = 0;
+
+  /// Outer empty: unavailable. Inner empty: no such payment.
+  virtual task<std::optional<std::optional<payment_record>>> find(payment_id id) = 0;
+  virtual task<std::optional<page>> read_page(page_query query) = 0;
+  /// What was settled with `requested_at` within the window; its cost does not grow with the payments.
+  virtual task<std::optional<summary>> summarize(time_window window) = 0;
+
+  /// Forgets all payments and ends all epochs, at once.
+  virtual task<ledger_status> purge() = 0;
+};
+
+} // namespace repasse

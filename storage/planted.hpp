@@ -1,0 +1,37 @@
+// Errors planted in the real code paths, so that tests can see each of them found. A release build holds
+// none of them: there is_planted() is constant false.
+#pragma once
+
+#include <cstdint>
+
+namespace repasse {
+
+enum class planted : std::uint8_t {
+  none,
+  answer_before_durable,      ///< 202 before the append has come back
+  ignore_token,               ///< a repeated id of the same epoch counts as the own row
+  reroute_on_unknown,         ///< a send without a known outcome counts as not taken
+  lost_answer_is_not_sent,    ///< EOF after the last byte counts as not taken
+  trust_missing_in_doubt,     ///< a 404 after a time-out counts as not taken
+  reopen_after_failed_resend, ///< a 500 for a re-send opens the payment to other processors
+  own_time_for_known,         ///< a payment that was taken before is booked with this send's requestedAt
+  other_amount_is_taken,      ///< the processor's amount is not compared
+  send_before_choice,         ///< the send does not wait for the committed choice
+  send_after_refused_choice,  ///< a refused compare-and-set is not looked at
+  believe_choice_in_doubt,    ///< a choice whose commit is in doubt counts as committed
+  amend_without_version,      ///< compare-and-set on the owner alone
+  settle_twice,               ///< a repeated settle counts again
+  adopt_as_accepted,          ///< a row taken over forgets the processor that it names
+  no_adoption,                ///< nobody takes over the rows of the dead
+  no_stray_scan,              ///< rows taken over in doubt are never looked for
+  count
+};
+
+#ifdef REPASSE_PLANTED_ERRORS
+inline planted planted_error = planted::none;
+[[nodiscard]] inline bool is_planted(planted error) { return planted_error == error; }
+#else
+[[nodiscard]] constexpr bool is_planted(planted) { return false; }
+#endif
+
+} // namespace repasse

@@ -1,0 +1,114 @@
+// The real repasse as a child of a test, on a port of its own.
+#pragma once
+
+#include "bench/http_caller.hpp"
+#include "test/end_to_end/child_process.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include <cstdint>
+#include <fstream>
+#include <memory>
+#include <utility>
+
+namespace repasse {
+
+/// A port of loopback on which nobody listens. Another program may take it before it is used.
+inline std::uint16_t free_port() {
+  boost::asio::io_context context;
+  const boost::asio::ip::tcp::endpoint any{boost::asio::ip::address_v4::loopback(), 0};
+  return boost::asio::ip::tcp::acceptor(context, any, false).local_endpoint().port();
+}
+
+inline std::string address_of(std::uint16_t port) { return "127.0.0.1:" + std::to_string(port); }
+
+/// What a run of repasse that ends by itself has left.
+struct finished_run {
+  int status = -1; ///< -1: it did not end within 10 s
+  std::string output;
+  std::string errors;
+};
+
+inline finished_run run_repasse(const std::vector<std::string>& arguments, const variables& environment) {
+  std::vector<std::string> all{REPASSE_SERVER};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  child_process program(std::move(all), environment);
+  const int status = program.wait(std::chrono::seconds(10)).value_or(-1);
+  return {status, program.output(), program.errors()};
+}
+
+/// A repasse that serves. `LISTEN` is a free port, and its processors are ports where nobody is, unless the
+/// test's variables say otherwise.
+class server_process {
+public:
+  explicit server_process(const variables& environment = {}) {
+    for (int attempt = 0; attempt < 5 && !program_; ++attempt)
+      start(environment);
+    BOOST_REQUIRE_MESSAGE(program_, "repasse finds no free port");
+  }
+
+  void signal(int number) const { program_->signal(number); }
+  /// As child_process::wait.
+  std::optional<int> wait(std::chrono::milliseconds limit) { return program_->wait(limit); }
+  /// The exit status after that signal.
+  int end(int number) {
+    signal(number);
+    const std::optional<int> status = wait(std::chrono::seconds(30));
+    BOOST_REQUIRE_MESSAGE(status, "repasse does not end");
+    return *status;
+  }
+
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+  [[nodiscard]] http_caller caller(std::chrono::milliseconds time_limit = std::chrono::seconds(10)) const {
+    return {"127.0.0.1", port_, time_limit};
+  }
+  [[nodiscard]] std::string log() const { return program_->errors(); }
+
+  [[nodiscard]] std::size_t resident_kib() const {
+    std::ifstream status("/proc/" + std::to_string(program_->id()) + "/status");
+    std::string word;
+    while (status >> word && word != "VmRSS:") {
+    }
+    std::size_t kib = 0;
+    status >> kib;
+    return kib;
+  }
+
+  /// Of all its threads, in user and system mode.
+  [[nodiscard]] std::chrono::milliseconds cpu_time() const {
+    std::ifstream stat("/proc/" + std::to_string(program_->id()) + "/stat");
+    std::string skipped;
+    for (int field = 1; field < 14; ++field)
+      stat >> skipped; // proc(5): utime and stime are 14 and 15
+    long user = 0;
+    long system = 0;
+    stat >> user >> system;
+    return std::chrono::milliseconds((user + system) * 1000 / ::sysconf(_SC_CLK_TCK));
+  }
+
+private:
+  /// Leaves no program if another one was quicker on the port.
+  void start(variables environment) {
+    port_ = free_port();
+    environment.try_emplace("LISTEN", address_of(port_));
+    environment.try_emplace("PROCESSOR_DEFAULT_URL", "http://127.0.0.1:1");
+    environment.try_emplace("PROCESSOR_FALLBACK_URL", "http://127.0.0.1:1");
+    program_ = std::make_unique<child_process>(std::vector<std::string>{REPASSE_SERVER}, environment);
+    for (int look = 0; look < 1000; ++look) {
+      if (program_->errors().find("serves on") != std::string::npos) return;
+      if (program_->wait(std::chrono::milliseconds(10))) {
+        const bool taken = program_->errors().find("cannot listen") != std::string::npos;
+        BOOST_REQUIRE_MESSAGE(taken, "repasse does not start: " + program_->errors());
+        program_.reset();
+        return;
+      }
+    }
+    BOOST_FAIL("repasse does not say that it serves");
+  }
+
+  std::uint16_t port_ = 0;
+  std::unique_ptr<child_process> program_;
+};
+
+} // namespace repasse

@@ -1,0 +1,69 @@
+// The real processor-simulator as a child of a test.
+#pragma once
+
+#include "bench/http_caller.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace repasse {
+
+/// A running processor-simulator on a port of its own; killed with this object.
+class simulator_process {
+ public:
+  /// On any free port, unless one is given.
+  explicit simulator_process(std::vector<std::string> options = {}, std::uint16_t port = 0) {
+    int pipe_ends[2] = {-1, -1};
+    BOOST_REQUIRE(::pipe(pipe_ends) == 0);
+    options.insert(options.begin(), {REPASSE_PROCESSOR_SIMULATOR, "--host", "127.0.0.1", "--port", std::to_string(port)});
+    process_ = ::fork();
+    if (process_ == 0) {
+      std::vector<char*> arguments;
+      for (std::string& each : options)
+        arguments.push_back(each.data());
+      arguments.push_back(nullptr);
+      ::dup2(pipe_ends[1], STDOUT_FILENO);
+      ::execv(arguments.front(), arguments.data());
+      ::_exit(127);
+    }
+    ::close(pipe_ends[1]);
+    std::FILE* const output = ::fdopen(pipe_ends[0], "r");
+    BOOST_REQUIRE(std::fscanf(output, "processor-simulator listens on 127.0.0.1:%hu", &port_) == 1);
+    std::fclose(output);
+  }
+  ~simulator_process() {
+    if (process_ > 0) end(SIGKILL);
+  }
+  simulator_process(const simulator_process&) = delete;
+  simulator_process& operator=(const simulator_process&) = delete;
+
+  void signal(int number) const { ::kill(process_, number); }
+  /// The exit status after that signal; -1 if it did not exit by itself.
+  int end(int signal) {
+    int status = 0;
+    ::kill(process_, signal);
+    ::waitpid(std::exchange(process_, -1), &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+  [[nodiscard]] http_caller caller(std::chrono::milliseconds time_limit = std::chrono::seconds(10)) const {
+    return {"127.0.0.1", port_, time_limit};
+  }
+
+ private:
+  pid_t process_ = -1;
+  std::uint16_t port_ = 0;
+};
+
+} // namespace repasse

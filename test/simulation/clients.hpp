@@ -1,0 +1,38 @@
+// The clients of one seed: they post, lose patience, repeat, and remember what they were promised.
+#pragma once
+
+#include "test/simulation/cluster.hpp"
+
+#include <deque>
+#include <vector>
+
+namespace repasse::simulation {
+
+struct posted {
+  payment_id id{};
+  std::int64_t amount_cents = 0;
+  bool acknowledged = false;
+  /// Another's payment of this id, with another amount, is at a processor already.
+  bool is_foreign = false;
+  int tries = 0;
+};
+
+class clients {
+public:
+  clients(world& outside, cluster& servers) : world_(outside), cluster_(servers) {}
+
+  /// Spreads `count` payments over a time from now.
+  void post(std::size_t count, std::chrono::nanoseconds from, std::chrono::nanoseconds to);
+  [[nodiscard]] const std::deque<posted>& all() const { return posted_; }
+
+private:
+  void try_once(std::uint32_t number, bool repeats);
+  void post_to(std::uint32_t number, std::size_t to, bool repeats);
+  static void answered(void* self, const accept_reply::place& where, accept_verdict verdict);
+
+  world& world_;
+  cluster& cluster_;
+  std::deque<posted> posted_;
+};
+
+} // namespace repasse::simulation

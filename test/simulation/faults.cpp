@@ -1,0 +1,130 @@
+#include "test/simulation/faults.hpp"
+
+#include <functional>
+
+namespace repasse::simulation {
+namespace {
+
+using begin_and_end = std::pair<std::function<void()>, std::function<void()>>;
+
+std::chrono::milliseconds some_delay(world& outside) {
+  constexpr std::array<std::int64_t, 8> millis = {0, 5, 20, 100, 900, 1'500, 3'000, 5'000};
+  return std::chrono::milliseconds{millis[outside.below(millis.size())]};
+}
+
+void set_hostile(world& outside, peer& victim) {
+  hostility& hostile = victim.books.switches.hostile;
+  hostile.late_after = std::chrono::milliseconds{100 + outside.below(40'000)};
+  const std::size_t modes = 1 + outside.below(3);
+  for (std::size_t i = 0; i < modes; ++i) {
+    const auto mode = static_cast<hostile_mode>(1 + outside.below(hostile_mode_count - 1));
+    hostile.set(mode, outside.chance(0.3) ? 0.33 : 0.05);
+  }
+}
+
+/// Something wrong with one processor or the way to it.
+begin_and_end processor_fault(world& outside, peer& victim) {
+  processor_switches& switches = victim.books.switches;
+  switch (outside.below(10)) {
+  case 0:
+    return {[&] { switches.failing = true; }, [&] { switches.failing = false; }};
+  case 1:
+    return {[&, delay = some_delay(outside)] { switches.delay = delay; }, [&] { switches.delay = 0ms; }};
+  case 2:
+    return {[&, delay = some_delay(outside)] {
+              switches.failing = true;
+              switches.delay = delay;
+            },
+            [&] {
+              switches.failing = false;
+              switches.delay = 0ms;
+            }};
+  case 3:
+    return {[&] { set_hostile(outside, victim); }, [&] { switches.hostile.set(hostile_mode::none, 0); }};
+  case 4:
+    return {[&] { victim.is_down = true; }, [&] { victim.is_down = false; }};
+  case 5:
+    return {[&] { victim.is_cut_off = true; }, [&] { victim.is_cut_off = false; }};
+  case 6:
+    return {[&] {
+              victim.loses_answers = true;
+              victim.cuts_requests = 0.2;
+            },
+            [&] {
+              victim.loses_answers = false;
+              victim.cuts_requests = 0;
+            }};
+  case 7:
+  case 8:
+    return {[&] {
+              set_hostile(outside, victim);
+              victim.stale_reads = 0.3;
+              victim.silent_reads = 0.3;
+            },
+            [&] {
+              switches.hostile.set(hostile_mode::none, 0);
+              victim.stale_reads = victim.silent_reads = 0;
+            }};
+  default: {
+    const simulated_health lie{outside.chance(0.5), outside.below(3'000)};
+    return {[&, lie] { switches.health_lie = lie; }, [&] { switches.health_lie.reset(); }};
+  }
+  }
+}
+
+/// Something wrong with one instance or its way to the ledger.
+begin_and_end instance_fault(world& outside, cluster& servers, std::size_t victim) {
+  ledger_weather& weather = servers.weather(victim);
+  switch (outside.below(6)) {
+  case 0:
+  case 1:
+    return {[&servers, victim] { servers.kill(victim); }, [&servers, victim] { servers.start(victim); }};
+  case 2: {
+    const auto length = outside.between(500ms, 25s);
+    return {[&servers, victim, length] { servers.stall(victim, world::now() + length); }, [] {}};
+  }
+  case 3:
+    return {[&weather] { weather.is_away = true; }, [&weather] { weather.is_away = false; }};
+  case 4:
+    return {[&weather] { weather.latency_max = 1500ms; }, [&weather] { weather.latency_max = 2ms; }};
+  default:
+    return {[&weather, share = outside.chance(0.5) ? 0.5 : 0.1] { weather.doubt = share; },
+            [&weather] { weather.doubt = 0; }};
+  }
+}
+
+} // namespace
+
+void schedule_faults(world& outside, cluster& servers, clients& posters, std::chrono::nanoseconds span) {
+  const std::size_t moments = 3 + outside.below(5);
+  for (std::size_t i = 0; i < moments; ++i) {
+    const auto moment = outside.between(1s, span);
+    posters.post(100, moment, moment + 4s);
+    const std::size_t faults = 1 + outside.below(5);
+    for (std::size_t k = 0; k < faults; ++k) {
+      const begin_and_end fault =
+          outside.chance(0.5) ? processor_fault(outside, outside.peers[outside.below(outside.peers.size())])
+                              : instance_fault(outside, servers, outside.below(servers.size()));
+      const steady_time begin = world::now() + moment + outside.between(0s, 5s);
+      outside.at(begin, fault.first);
+      outside.at(begin + outside.between(100ms, 25s), fault.second);
+    }
+  }
+}
+
+void end_faults(world& outside, cluster& servers) {
+  for (peer& one : outside.peers) {
+    one.books.switches.failing = false;
+    one.books.switches.delay = 0ms;
+    one.books.switches.health_lie.reset();
+    one.books.switches.hostile.set(hostile_mode::none, 0);
+    one.is_down = one.is_cut_off = one.loses_answers = false;
+    one.cuts_requests = one.stale_reads = one.silent_reads = 0;
+  }
+  for (std::size_t i = 0; i < servers.size(); ++i) {
+    servers.weather(i) = {};
+    servers.start(i);
+  }
+}
+
+} // namespace repasse::simulation

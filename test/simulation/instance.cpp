@@ -1,0 +1,79 @@
+#include "test/simulation/instance.hpp"
+
+namespace repasse::simulation {
+namespace {
+
+std::vector<std::unique_ptr<processor>>
+make_processors(clock& time, poller& no_sockets, const instance_settings& settings, std::uint32_t number) {
+  std::vector<std::unique_ptr<processor>> made;
+  for (std::size_t i = 0; i < settings.fees_ppm.size(); ++i) {
+    processor::config how;
+    how.name = "p" + std::to_string(i);
+    how.http.port = static_cast<std::uint16_t>(i);
+    how.fee_ppm = settings.fees_ppm[i];
+    how.in_flight_max = settings.in_flight_max[i];
+    how.settle_within = settings.how.settle_within;
+    how.jitter_seed = number + 1;
+    made.push_back(std::make_unique<processor>(time, no_sockets, how));
+  }
+  return made;
+}
+
+prober::calls probe_calls(std::vector<std::unique_ptr<processor>>& processors, ownership& owner) {
+  prober::calls calls;
+  calls.ask = [&processors](processor_index index, steady_time due) {
+    return processors[index]->ask_health(due);
+  };
+  calls.allowed = [&owner] { return owner.is_eldest(); };
+  calls.heard = [&processors](processor_index index, const health_report& report) {
+    processors[index]->heard(report);
+  };
+  return calls;
+}
+
+} // namespace
+
+instance::instance(ledger& books, poller& no_sockets, const instance_settings& settings, std::uint32_t number,
+                   const ledger_weather& weather)
+    : context_(std::make_unique<asio::io_context>(1)),
+      guard_(context_->get_executor()),
+      clock_(*context_),
+      ledger_(clock_, books, weather),
+      processors_(make_processors(clock_, no_sockets, settings, number)),
+      flow_(clock_, ledger_, processors_, {.how = settings.how, .backlog_max = settings.backlog_max}),
+      ownership_(clock_, ledger_, flow_),
+      prober_(clock_, {.processors = processors_.size()}, probe_calls(processors_, ownership_)) {
+  flow_.start();
+  ownership_.start();
+  prober_.start();
+}
+
+/// The end of a killed process: nothing more runs, so nothing more is written.
+instance::~instance() {
+  clock_.abandon();
+  guard_.reset();
+  context_.reset();
+}
+
+void instance::post_payment(const posted_payment& payment, const accept_reply& reply) {
+  asio::post(*context_, [this, payment, reply] { flow_.accept(payment, reply); });
+}
+
+coverage instance::seen() const {
+  coverage sum;
+  for (const auto& one : processors_)
+    for (std::size_t i = 0; i < sum.seen.size(); ++i)
+      sum.seen[i] += one->seen(static_cast<evidence>(i));
+  sum.flow = flow_.counters();
+  return sum;
+}
+
+void coverage::add(const coverage& other) {
+  for (std::size_t i = 0; i < seen.size(); ++i)
+    seen[i] += other.seen[i];
+  flow.add(other.flow);
+  crashes += other.crashes;
+  stalls += other.stalls;
+}
+
+} // namespace repasse::simulation

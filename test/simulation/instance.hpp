@@ -1,0 +1,63 @@
+// One instance of the cluster: the real processors, flow, ownership and prober over the simulated world. It
+// can be stalled, killed between any two steps, and started again.
+#pragma once
+
+#include "health/prober.hpp"
+#include "server/ownership.hpp"
+#include "server/payment_flow.hpp"
+#include "server/poller.hpp"
+#include "server/processor.hpp"
+#include "test/simulation/doubtful_ledger.hpp"
+
+#include <array>
+#include <memory>
+#include <vector>
+
+namespace repasse::simulation {
+
+/// What all instances of a seed, and of all seeds, went through.
+struct coverage {
+  std::array<std::uint64_t, static_cast<std::size_t>(evidence::count)> seen{};
+  flow_counters flow;
+  std::uint64_t crashes = 0;
+  std::uint64_t stalls = 0;
+
+  void add(const coverage& other);
+};
+
+struct instance_settings {
+  std::vector<std::int64_t> fees_ppm;
+  std::vector<std::size_t> in_flight_max;
+  routing how;
+  std::size_t backlog_max = 100'000;
+};
+
+class instance {
+public:
+  instance(ledger& books, poller& no_sockets, const instance_settings& settings, std::uint32_t number,
+           const ledger_weather& weather);
+  ~instance();
+  instance(const instance&) = delete;
+  instance& operator=(const instance&) = delete;
+
+  /// One handler, if there is one to run.
+  bool step() { return context_->poll_one() > 0; }
+  [[nodiscard]] clock& time() { return clock_; }
+  [[nodiscard]] payment_flow& flow() { return flow_; }
+  void post_payment(const posted_payment& payment, const accept_reply& reply);
+  [[nodiscard]] coverage seen() const;
+
+private:
+  using work_guard = asio::executor_work_guard<executor>;
+
+  std::unique_ptr<asio::io_context> context_;
+  work_guard guard_;
+  clock clock_;
+  doubtful_ledger ledger_;
+  std::vector<std::unique_ptr<processor>> processors_;
+  payment_flow flow_;
+  ownership ownership_;
+  prober prober_;
+};
+
+} // namespace repasse::simulation

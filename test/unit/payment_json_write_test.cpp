@@ -1,0 +1,127 @@
+// The exact text of what is written, and cursors both ways.
+#include "server/payment_json.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+namespace repasse {
+namespace {
+
+using namespace std::chrono_literals;
+
+const payment_id id = *parse_payment_id("4a7901b8-7d26-4d9d-aa19-4dc1c7cf60b3");
+const wall_time noon = *parse_time("2025-07-15T12:00:00.000Z", rounding::down);
+const std::vector<std::string> processors = {"default", "fallback"};
+
+/// What `write` appends to a text that is not empty.
+template <typename Write>
+std::string written(Write write) {
+  std::string text = "> ";
+  write(text);
+  return text.substr(2);
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(payment_json_write_test)
+
+BOOST_AUTO_TEST_CASE(writes_the_charge) {
+  BOOST_TEST(written([](std::string& to) { write_charge(to, id, 1990, noon); }) ==
+             R"({"correlationId":"4a7901b8-7d26-4d9d-aa19-4dc1c7cf60b3","amount":19.90,)"
+             R"("requestedAt":"2025-07-15T12:00:00.000Z"})");
+}
+
+BOOST_AUTO_TEST_CASE(writes_a_payment_with_null_for_the_unknown) {
+  payment_record payment;
+  payment.id = id;
+  payment.amount_cents = 5;
+  payment.accepted_at = noon;
+  BOOST_TEST(
+      written([&](std::string& to) { write_payment(to, payment, processors); }) ==
+      R"({"correlationId":"4a7901b8-7d26-4d9d-aa19-4dc1c7cf60b3","amount":0.05,"status":"accepted",)"
+      R"("processor":null,"requestedAt":null,"acceptedAt":"2025-07-15T12:00:00.000Z","processedAt":null,)"
+      R"("attempts":0})");
+  payment.status = payment_status::processed;
+  payment.processor = 1;
+  payment.requested_at = noon + 1ms;
+  payment.processed_at = noon + 2ms;
+  payment.attempts = 3;
+  BOOST_TEST(
+      written([&](std::string& to) { write_payment(to, payment, processors); }) ==
+      R"({"correlationId":"4a7901b8-7d26-4d9d-aa19-4dc1c7cf60b3","amount":0.05,"status":"processed",)"
+      R"("processor":"fallback","requestedAt":"2025-07-15T12:00:00.001Z",)"
+      R"("acceptedAt":"2025-07-15T12:00:00.000Z","processedAt":"2025-07-15T12:00:00.002Z","attempts":3})");
+}
+
+BOOST_AUTO_TEST_CASE(writes_a_page_and_where_the_next_begins) {
+  page page;
+  BOOST_TEST(written([&](std::string& to) { write_page(to, page, processors); }) ==
+             R"({"payments":[],"next":null})");
+  page.payments.resize(2);
+  page.payments[1].id = id;
+  page.payments[1].accepted_at = noon;
+  const std::string last = written([&](std::string& to) { write_page(to, page, processors); });
+  BOOST_TEST(last.ends_with(R"("attempts":0}],"next":null})"));
+  BOOST_TEST(last.find("},{") != std::string::npos);
+  page.more = true;
+  const std::string text = written([&](std::string& to) { write_page(to, page, processors); });
+  BOOST_TEST(text.ends_with(R"(],"next":")" + encode_cursor({noon, id}) + "\"}"));
+}
+
+BOOST_AUTO_TEST_CASE(writes_the_summary_to_the_letter) {
+  summary totals{};
+  totals[0] = {43'236, 41'554'234'598};
+  totals[1] = {423'545, 32'934'734};
+  BOOST_TEST(written([&](std::string& to) { write_summary(to, totals, processors); }) ==
+             R"({"default":{"totalRequests":43236,"totalAmount":415542345.98},)"
+             R"("fallback":{"totalRequests":423545,"totalAmount":329347.34}})");
+  BOOST_TEST(written([&](std::string& to) {
+               write_summary(to, summary{}, std::span(processors).first(1));
+             }) == R"({"default":{"totalRequests":0,"totalAmount":0.00}})");
+}
+
+BOOST_AUTO_TEST_CASE(writes_problems_with_their_detail_escaped) {
+  BOOST_TEST(
+      written([](std::string& to) { write_problem(to, 422, "Unprocessable Entity", "a \"b\"\n"); }) ==
+      R"({"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"a \"b\"\u000a"})");
+}
+
+BOOST_AUTO_TEST_CASE(strings_are_always_utf8) {
+  const auto text = [](std::string_view from) {
+    return written([&](std::string& to) { write_json_string(to, from); });
+  };
+  BOOST_TEST(text("é \xf0\x9f\x98\x80") == "\"é \xf0\x9f\x98\x80\"");
+  BOOST_TEST(text(std::string_view("\0\x1f\x7f\\", 4)) == R"("\u0000\u001f\u007f\\")");
+  const std::string bad = "\xef\xbf\xbd";
+  BOOST_TEST(text("a\x80z") == "\"a" + bad + "z\"");
+  BOOST_TEST(text("\xc3") == '"' + bad + '"');
+  BOOST_TEST(text("\xc0\xaf") == '"' + bad + bad + '"');
+  BOOST_TEST(text("\xe0\x80\x80") == '"' + bad + bad + bad + '"');
+  BOOST_TEST(text("\xed\xa0\x80") == '"' + bad + bad + bad + '"');
+  BOOST_TEST(text("\xf4\x90\x80\x80") == '"' + bad + bad + bad + bad + '"');
+}
+
+BOOST_AUTO_TEST_CASE(cursors_survive_the_way_there_and_back) {
+  for (const wall_time time : {noon, wall_time{}, wall_time{-1ms}, wall_time::max()}) {
+    const auto cursor = decode_cursor(encode_cursor({time, id}));
+    BOOST_REQUIRE(cursor);
+    BOOST_TEST((cursor->accepted_at == time));
+    BOOST_TEST((cursor->id == id));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_cursor_is_refused) {
+  const std::string good = encode_cursor({noon, id});
+  BOOST_TEST(!decode_cursor(""));
+  BOOST_TEST(!decode_cursor(good.substr(1)));
+  BOOST_TEST(!decode_cursor(good + "0"));
+  for (std::size_t i = 0; i < good.size(); ++i)
+    for (const char wrong : {'g', '-', '+', ' ', '%'}) {
+      std::string text = good;
+      text[i] = wrong;
+      BOOST_TEST(!decode_cursor(text), text);
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace repasse

@@ -1,0 +1,9 @@
+// Compiled as a release build is: without the planted errors.
+#include "storage/planted.hpp"
+
+namespace repasse {
+
+static_assert(!is_planted(planted::ignore_token));
+static_assert(!is_planted(planted::reroute_on_unknown));
+
+} // namespace repasse
