@@ -1,6 +1,6 @@
 #include "bench/audit_reader.hpp"
 
-#include "bench/json_members.hpp"
+#include "bench/flat_json.hpp"
 
 #include <charconv>
 
@@ -34,7 +34,7 @@ std::optional<std::int64_t> read_sum(std::string_view number) {
   return cents;
 }
 
-std::optional<told_totals> read_totals(const json_members& members) {
+std::optional<told_totals> read_totals(const flat_json& members) {
   const auto requests = members.count("totalRequests");
   const auto amount = members.number("totalAmount");
   const auto cents = amount ? read_sum(*amount) : std::nullopt;
@@ -52,7 +52,7 @@ audit_reader::audit_reader(const audit_config& config) : config_(config), repass
 
 std::vector<told_payment> audit_reader::ask_repasse(std::span<const payment_id> ids) {
   std::vector<told_payment> told;
-  for (const http_answer& answer : repasse_.get_all(targets_of(ids)))
+  for (const http_reply& answer : repasse_.get_all(targets_of(ids)))
     told.push_back(read_payment(answer, true));
   return told;
 }
@@ -60,15 +60,15 @@ std::vector<told_payment> audit_reader::ask_repasse(std::span<const payment_id> 
 std::vector<told_payment> audit_reader::ask_processor(std::size_t processor,
                                                       std::span<const payment_id> ids) {
   std::vector<told_payment> told;
-  for (const http_answer& answer : processors_[processor].get_all(targets_of(ids)))
+  for (const http_reply& answer : processors_[processor].get_all(targets_of(ids)))
     told.push_back(read_payment(answer, false));
   return told;
 }
 
-told_payment audit_reader::read_payment(const http_answer& answer, bool by_repasse) const {
+told_payment audit_reader::read_payment(const http_reply& answer, bool by_repasse) const {
   told_payment told;
   if (answer.status == 404) told.what = told_payment::verdict::not_found;
-  const auto members = answer.status == 200 ? json_members::read(answer.body) : std::nullopt;
+  const auto members = answer.status == 200 ? flat_json::read(answer.body) : std::nullopt;
   if (!members) return told;
   const auto amount = members->number("amount");
   const auto cents = amount ? parse_amount(*amount) : amount_text{amount_text::verdict::not_positive, 0};
@@ -88,8 +88,8 @@ told_payment audit_reader::read_payment(const http_answer& answer, bool by_repas
 }
 
 std::optional<std::vector<told_totals>> audit_reader::summary(const std::optional<audit_window>& window) {
-  const http_answer answer = repasse_.call("GET", "/payments-summary" + query_of(window));
-  const auto members = answer.status == 200 ? json_members::read(answer.body) : std::nullopt;
+  const http_reply answer = repasse_.call("GET", "/payments-summary" + query_of(window));
+  const auto members = answer.status == 200 ? flat_json::read(answer.body) : std::nullopt;
   if (!members) return std::nullopt;
   std::vector<told_totals> totals;
   for (const audited_processor& each : config_.processors) {
@@ -103,10 +103,10 @@ std::optional<std::vector<told_totals>> audit_reader::summary(const std::optiona
 
 std::optional<told_totals> audit_reader::summary_of(std::size_t processor,
                                                     const std::optional<audit_window>& window) {
-  const http_answer answer =
+  const http_reply answer =
       processors_[processor].call("GET", "/admin/payments-summary" + query_of(window), "",
                                   {{"X-Rinha-Token", config_.processors[processor].token}});
-  const auto members = answer.status == 200 ? json_members::read(answer.body) : std::nullopt;
+  const auto members = answer.status == 200 ? flat_json::read(answer.body) : std::nullopt;
   return members ? read_totals(*members) : std::nullopt;
 }
 

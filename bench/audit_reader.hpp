@@ -55,7 +55,7 @@ class audit_reader {
   std::optional<told_totals> summary_of(std::size_t processor, const std::optional<audit_window>& window);
 
  private:
-  [[nodiscard]] told_payment read_payment(const http_answer& answer, bool by_repasse) const;
+  [[nodiscard]] told_payment read_payment(const http_reply& answer, bool by_repasse) const;
 
   const audit_config& config_;
   http_caller repasse_;

@@ -1,12 +1,6 @@
 #include "bench/filled_ledger.hpp"
 
-#include "bench/child_process.hpp"
 #include "storage/check.hpp"
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -16,7 +10,6 @@ namespace repasse {
 namespace {
 
 constexpr std::size_t batch = 1000;
-constexpr std::uint32_t room_besides = 1000;
 constexpr wall_time first_time{std::chrono::milliseconds{1'752'580'000'000}};
 
 wall_time time_of(std::size_t payment) { return first_time + std::chrono::milliseconds(payment); }
@@ -43,43 +36,31 @@ settle_item settle_of(const append_item& appended) {
 
 } // namespace
 
-filled_ledger::filled_ledger(std::size_t payments)
-    : payments_(payments), books_({.payments_max = static_cast<std::uint32_t>(payments) + room_besides}) {
-  const std::size_t before = resident_bytes_of(::getpid());
-  run_to_end(fill());
-  resident_bytes_ = resident_bytes_of(::getpid()) - before;
-}
-
-task<> filled_ledger::fill() {
-  const auto epoch = co_await books_.open_epoch();
+task<> fill(ledger& books, std::size_t payments) {
+  const auto epoch = co_await books.open_epoch();
   REPASSE_CHECK(epoch.has_value());
   std::vector<append_item> appends;
   std::vector<settle_item> settles;
-  for (std::size_t first = 0; first < payments_; first += batch) {
+  for (std::size_t first = 0; first < payments; first += batch) {
     appends.clear();
     settles.clear();
-    for (std::size_t i = first; i < std::min(first + batch, payments_); ++i) {
+    for (std::size_t i = first; i < std::min(first + batch, payments); ++i) {
       appends.push_back(append_of(i));
       settles.push_back(settle_of(appends.back()));
     }
-    const ledger_status appended = co_await books_.append(*epoch, appends);
-    const ledger_status settled = co_await books_.settle(settles);
+    const ledger_status appended = co_await books.append(*epoch, appends);
+    const ledger_status settled = co_await books.settle(settles);
     REPASSE_CHECK(appended == ledger_status::done && settled == ledger_status::done);
   }
-  co_await books_.end_epoch(*epoch);
+  const ledger_status ended = co_await books.end_epoch(*epoch);
+  REPASSE_CHECK(ended == ledger_status::done);
 }
 
-time_window filled_ledger::random_window(std::mt19937_64& random) const {
-  std::uniform_int_distribution<std::size_t> any(0, payments_ - 1);
+time_window random_window(std::size_t payments, std::mt19937_64& random) {
+  std::uniform_int_distribution<std::size_t> any(0, payments - 1);
   const wall_time one = time_of(any(random));
   const wall_time other = time_of(any(random));
   return {std::min(one, other), std::max(one, other)};
-}
-
-void run_to_end(task<> work) {
-  asio::io_context context(1);
-  asio::co_spawn(context, std::move(work), asio::detached);
-  context.run();
 }
 
 } // namespace repasse

@@ -35,14 +35,14 @@ bool wait_for(int socket, short events, std::chrono::steady_clock::time_point de
   }
 }
 
-http_answer failed(call_failure failure) {
-  http_answer answer;
+http_reply failed(call_failure failure) {
+  http_reply answer;
   answer.failure = failure;
   return answer;
 }
 
-http_answer answer_of(http::response<http::string_body>&& message) {
-  http_answer answer;
+http_reply answer_of(http::response<http::string_body>&& message) {
+  http_reply answer;
   answer.status = message.result_int();
   for (const auto& field : message)
     answer.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
@@ -68,32 +68,32 @@ std::string_view to_string(call_failure failure) {
   return "";
 }
 
-std::string_view http_answer::header(std::string_view name) const {
+std::string_view http_reply::header(std::string_view name) const {
   for (const auto& [key, value] : headers)
     if (equal_in_any_case(key, name)) return value;
   return {};
 }
 
-http_answer http_caller::call(std::string_view method, std::string_view target, std::string_view body,
+http_reply http_caller::call(std::string_view method, std::string_view target, std::string_view body,
                               const http_headers& headers) {
   const auto deadline = std::chrono::steady_clock::now() + time_limit_;
   std::string request;
   append_request(request, method, target, body, headers);
   call_failure failure = prepare(deadline);
   if (failure == call_failure::none) failure = send(request, deadline);
-  http_answer answer = failure == call_failure::none ? receive(method == "HEAD", deadline) : failed(failure);
+  http_reply answer = failure == call_failure::none ? receive(method == "HEAD", deadline) : failed(failure);
   if (!answer.ok()) close();
   return answer;
 }
 
-std::vector<http_answer> http_caller::get_all(const std::vector<std::string>& targets) {
+std::vector<http_reply> http_caller::get_all(const std::vector<std::string>& targets) {
   const auto deadline = std::chrono::steady_clock::now() + time_limit_;
   std::string requests;
   for (const std::string& target : targets)
     append_request(requests, "GET", target, "", {});
   call_failure failure = prepare(deadline);
   if (failure == call_failure::none) failure = send(requests, deadline);
-  std::vector<http_answer> answers;
+  std::vector<http_reply> answers;
   answers.reserve(targets.size());
   while (answers.size() < targets.size()) {
     answers.push_back(failure == call_failure::none ? receive(false, deadline) : failed(failure));
@@ -186,7 +186,7 @@ call_failure http_caller::send(std::string_view bytes, time_point deadline) {
   return call_failure::none;
 }
 
-http_answer http_caller::receive(bool head, time_point deadline) {
+http_reply http_caller::receive(bool head, time_point deadline) {
   for (;;) {
     http::response_parser<http::string_body> parser;
     parser.eager(true);

@@ -21,7 +21,7 @@ enum class call_failure : std::uint8_t { none, not_connected, timed_out, closed,
 
 [[nodiscard]] std::string_view to_string(call_failure failure);
 
-struct http_answer {
+struct http_reply {
   call_failure failure = call_failure::none;
   unsigned status = 0; ///< 0 if there is no answer
   http_headers headers;
@@ -45,12 +45,12 @@ class http_caller {
 
   /// Connects if there is no connection, or the peer has closed it while it was idle. A body gets
   /// `Content-Length`, and `Content-Type: application/json` unless `headers` names another.
-  http_answer call(std::string_view method, std::string_view target, std::string_view body = "",
+  http_reply call(std::string_view method, std::string_view target, std::string_view body = "",
                    const http_headers& headers = {});
 
   /// The answers to `GET` of each target, in their order, all requests sent before the first answer is
   /// read. After a failure all later ones fail alike. Keep the requests under 16 KiB together.
-  std::vector<http_answer> get_all(const std::vector<std::string>& targets);
+  std::vector<http_reply> get_all(const std::vector<std::string>& targets);
 
   void close();
 
@@ -61,7 +61,7 @@ class http_caller {
   call_failure connect(time_point deadline);
   [[nodiscard]] bool closed_by_peer() const;
   call_failure send(std::string_view bytes, time_point deadline);
-  http_answer receive(bool head, time_point deadline);
+  http_reply receive(bool head, time_point deadline);
   call_failure receive_some(time_point deadline);
   void append_request(std::string& to, std::string_view method, std::string_view target,
                       std::string_view body, const http_headers& headers) const;

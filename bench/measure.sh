@@ -33,8 +33,9 @@ start() {
   fi
   "$@" >/dev/null &
   servers[$name]=$!
-  for ((try = 0; try < 500; ++try)); do
+  for ((try = 0; try < 2000; ++try)); do
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
+    kill -0 "${servers[$name]}" 2>/dev/null || break
     sleep 0.01
   done
   printf 'bench: %s does not listen\n' "$name" >&2
@@ -61,6 +62,8 @@ trap stop_all EXIT
 
 # User and system time of all threads of a server so far, in nanoseconds.
 cpu_nanos() { awk '{sum += $1} END {printf "%.0f\n", sum}' "/proc/${servers[$1]}"/task/*/schedstat; }
+
+resident_megabytes() { awk '/VmRSS/ {printf "%.0f\n", $2 * 1024 / 1e6}' "/proc/${servers[$1]}/status"; }
 
 # wrk_requests PORT DEPTH SECONDS: posts fresh payments over 64 connections; prints how many were answered.
 wrk_requests() {

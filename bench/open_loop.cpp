@@ -51,7 +51,7 @@ int connect_to(const open_loop_config& config) {
 }
 
 class open_loop {
- public:
+public:
   explicit open_loop(const open_loop_config& config);
   ~open_loop();
   open_loop(const open_loop&) = delete;
@@ -61,7 +61,7 @@ class open_loop {
 
   open_loop_result result;
 
- private:
+private:
   struct post {
     std::size_t payment;
     steady::time_point intended;

@@ -2,7 +2,7 @@
 
 #include "bench/child_process.hpp"
 #include "bench/http_caller.hpp"
-#include "bench/json_members.hpp"
+#include "bench/flat_json.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -56,9 +56,9 @@ std::vector<processor_takings> read_takings(const audit_config& audit) {
   for (std::size_t i = 0; i < audit.processors.size(); ++i) {
     const audited_processor& processor = audit.processors[i];
     http_caller caller(processor.host, processor.port);
-    const http_answer answer =
+    const http_reply answer =
         caller.call("GET", "/admin/payments-summary", "", {{"X-Rinha-Token", processor.token}});
-    const auto members = json_members::read(answer.body);
+    const auto members = flat_json::read(answer.body);
     processor_takings takings;
     takings.taken = reader.summary_of(i, std::nullopt).value_or(told_totals{});
     takings.fees = read_number(members ? members->number("totalFee").value_or("") : "");
@@ -79,7 +79,7 @@ std::size_t count_unsettled(const audit_config& audit, const open_loop_result& l
 }
 
 audit_report audit_load(const audit_config& audit, const open_loop_result& load) {
-  std::vector<posted_payment> posted;
+  std::vector<posted_entry> posted;
   posted.reserve(load.payments.size());
   for (const open_loop_payment& each : load.payments)
     posted.push_back({each.id, each.amount_cents, each.acknowledged});

@@ -95,14 +95,19 @@ bench_start() {
   row 'start: ms to the first answer' "$("$bin/bench/footprint" start "$bin/server/repasse" "$repasse_port" $runs)" - 100
 }
 
-# Its yardstick is the same with ten thousand payments.
+# Its yardstick is the same with ten thousand payments, as many per second.
 bench_summary() {
-  local few many ledger_few ledger_many bytes
-  tell 'summaries of random windows with 10 million payments; the yardstick has 10 thousand'
-  read -r few many ledger_few ledger_many bytes < <("$bin/bench/summary-cost" "$repasse_port")
-  row 'summary: p99 over HTTP, us' "$many" "$few" 1.5
-  row 'summary: p99 of the ledger alone, us of CPU' "$ledger_many" "$ledger_few"
-  row 'summary: bytes of memory per payment' "$bytes" - 150
+  local few=10000 many=10000000 run few_p99s=() many_p99s=()
+  tell "summaries of random windows with $many payments; the yardstick has $few"
+  start yardstick "$yardstick_port" "$bin/bench/filled-repasse" "$yardstick_port" "$few"
+  start repasse "$repasse_port" "$bin/bench/filled-repasse" "$repasse_port" "$many"
+  for ((run = 0; run < runs; ++run)); do
+    few_p99s+=("$("$bin/bench/summary-load" "$yardstick_port" "$few" "${servers[yardstick]}")")
+    many_p99s+=("$("$bin/bench/summary-load" "$repasse_port" "$many" "${servers[repasse]}")")
+  done
+  row 'summary: p99 of the CPU per answer, us' "$(median "${many_p99s[@]}")" "$(median "${few_p99s[@]}")" 1.5
+  row "summary: MB resident with $many payments" "$(resident_megabytes repasse)" - 1500
+  stop_all
 }
 
 bench_rate() {

@@ -123,7 +123,7 @@ bool simulator_endpoints::post_payment(const scanned_request& request, caller_id
     refusal = {415, message("the media type must be application/json")};
     return false;
   }
-  const auto members = json_members::read(request.body);
+  const auto members = flat_json::read(request.body);
   if (!members) {
     refusal = {400, message("the body is not a JSON object")};
     return false;
@@ -194,7 +194,7 @@ simulator_endpoints::response simulator_endpoints::summary(std::string_view quer
 }
 
 simulator_endpoints::response simulator_endpoints::configure(std::string_view name, std::string_view body) {
-  const auto members = json_members::read(body);
+  const auto members = flat_json::read(body);
   if (!members) return {400, message("the body is not a JSON object")};
   processor_switches& switches = processor_.switches;
   if (name == "token") {
@@ -217,7 +217,7 @@ simulator_endpoints::response simulator_endpoints::configure(std::string_view na
   return {200, message("configured")};
 }
 
-simulator_endpoints::response simulator_endpoints::configure_hostile(const json_members& members) {
+simulator_endpoints::response simulator_endpoints::configure_hostile(const flat_json& members) {
   processor_switches& switches = processor_.switches;
   if (const auto lie = members.object("health")) {
     const auto failing = lie->boolean("failing");

@@ -9,7 +9,7 @@
 
 #include "bench/fee_rate.hpp"
 #include "bench/http_scanner.hpp"
-#include "bench/json_members.hpp"
+#include "bench/flat_json.hpp"
 #include "bench/simulated_processor.hpp"
 
 #include <string>
@@ -49,7 +49,7 @@ class simulator_endpoints {
   [[nodiscard]] response admin(const scanned_request& request, std::string_view path, std::string_view query);
   [[nodiscard]] response summary(std::string_view query) const;
   [[nodiscard]] response configure(std::string_view name, std::string_view body);
-  [[nodiscard]] response configure_hostile(const json_members& members);
+  [[nodiscard]] response configure_hostile(const flat_json& members);
 
   endpoints_config config_;
   simulated_processor& processor_;

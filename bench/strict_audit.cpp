@@ -42,12 +42,12 @@ std::string totals_words(const told_totals& totals) {
 /// One run over one set of payments; its functions are called in the order in which they stand.
 class strict_audit {
  public:
-  strict_audit(const audit_config& config, std::span<const posted_payment> posted)
+  strict_audit(const audit_config& config, std::span<const posted_entry> posted)
       : config_(config),
         posted_(posted),
         by_repasse_(posted.size()),
         by_processors_(config.processors.size(), std::vector<told_payment>(posted.size())) {
-    for (const posted_payment& each : posted)
+    for (const posted_entry& each : posted)
       ids_.push_back(each.id);
   }
 
@@ -70,7 +70,7 @@ class strict_audit {
   [[nodiscard]] std::string name_of(std::size_t index) const { return "payment " + to_string(ids_[index]); }
 
   const audit_config& config_;
-  std::span<const posted_payment> posted_;
+  std::span<const posted_entry> posted_;
   std::vector<payment_id> ids_;
   std::vector<told_payment> by_repasse_;
   std::vector<std::vector<told_payment>> by_processors_;
@@ -269,7 +269,7 @@ std::vector<std::string> strict_audit::compare_window(audit_reader& reader,
 
 } // namespace
 
-audit_report audit_strictly(const audit_config& config, std::span<const posted_payment> posted) {
+audit_report audit_strictly(const audit_config& config, std::span<const posted_entry> posted) {
   const auto start = std::chrono::steady_clock::now();
   strict_audit audit(config, posted);
   audit.wait_until_settled();

@@ -21,7 +21,7 @@ struct audited_processor {
   std::string token = "123";
 };
 
-struct posted_payment {
+struct posted_entry {
   payment_id id;
   std::int64_t amount_cents = 0;
   bool acknowledged = false; ///< a client has read the 202
@@ -66,6 +66,6 @@ struct audit_report {
 /// - each processor has taken no payment besides these, by its own count and sum;
 /// - in every window repasse's summary is the processors' own, bounds to the millisecond, half of them
 ///   at the `requestedAt` of a payment or a millisecond beside it.
-[[nodiscard]] audit_report audit_strictly(const audit_config& config, std::span<const posted_payment> posted);
+[[nodiscard]] audit_report audit_strictly(const audit_config& config, std::span<const posted_entry> posted);
 
 } // namespace repasse

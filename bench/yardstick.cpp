@@ -38,11 +38,11 @@ std::size_t request_size(std::string_view received) {
 }
 
 class yardstick {
- public:
+public:
   explicit yardstick(std::uint16_t port);
   [[noreturn]] void run();
 
- private:
+private:
   void watch(int socket);
   void serve(int socket);
   void close(int socket);

@@ -16,8 +16,10 @@ bool breaker::admits(steady_time now) const {
   return false;
 }
 
-void breaker::begin(steady_time) {
-  if (state_ == state::open) state_ = state::half_open;
+bool breaker::begin() {
+  if (state_ != state::open) return false;
+  state_ = state::half_open;
+  return true;
 }
 
 void breaker::succeeded(steady_time now) {
@@ -26,31 +28,24 @@ void breaker::succeeded(steady_time now) {
   if (state_ != state::closed) close(now);
 }
 
-void breaker::failed(steady_time now, std::chrono::nanoseconds took) {
-  const bool slow = took > config_.slow_after;
-  switch (state_) {
-  case state::closed:
-    if (++failures_in_a_row_ >= config_.failures_to_open) open(now, slow);
-    break;
-  case state::half_open:
-    open(now, slow);
-    break;
-  case state::open:
-    slow_ = slow_ || slow;
-    break; // one that was sent before it opened
-  }
+void breaker::failed(steady_time now, std::chrono::nanoseconds took, bool is_trial) {
+  const bool opens = state_ == state::closed ? ++failures_in_a_row_ >= config_.failures_to_open
+                                             : state_ == state::half_open && is_trial;
+  if (opens) open(now, took > config_.slow_after);
 }
 
-void breaker::withdrawn() {
-  if (state_ == state::half_open) state_ = state::open;
+void breaker::withdrawn(bool is_trial) {
+  if (is_trial && state_ == state::half_open) state_ = state::open;
 }
 
-void breaker::overdue(steady_time now) {
-  if (state_ == state::closed && ++failures_in_a_row_ < config_.failures_to_open) return;
-  if (state_ != state::open) open(now, true);
+void breaker::overdue(steady_time now, bool is_trial) {
+  failed(now, std::chrono::nanoseconds::max(), is_trial);
 }
 
-void breaker::trip(steady_time now) { open(now, false); }
+void breaker::trip(steady_time now, bool is_trial) {
+  const bool opens = state_ == state::closed || (state_ == state::half_open && is_trial);
+  if (opens) open(now, false);
+}
 
 void breaker::heard(const health_report& report) {
   const bool slow = report.min_response_time > config_.slow_after;
@@ -75,23 +70,13 @@ void breaker::open(steady_time now, bool slow) {
     pause_ = std::min(pause_ * 2, config_.pause_max);
   }
   state_ = state::open;
-  slow_ = slow;
-  pause(now);
+  jitter_ = jitter_ * 1664525U + 1013904223U;
+  try_at_ = now + (slow ? config_.slow_pause : pause_ + pause_ * (jitter_ >> 24) / 1024);
 }
 
 void breaker::close(steady_time now) {
   state_ = state::closed;
   since_ = now;
-  slow_ = false;
-}
-
-void breaker::pause(steady_time now) {
-  if (slow_) {
-    try_at_ = now + config_.slow_pause;
-    return;
-  }
-  jitter_ = jitter_ * 1664525U + 1013904223U;
-  try_at_ = now + pause_ + pause_ * (jitter_ >> 24) / 1024;
 }
 
 std::string_view to_string(breaker::state state) {

@@ -40,27 +40,24 @@ public:
   /// When it last changed between closed and not closed.
   [[nodiscard]] steady_time since() const { return since_; }
 
-  /// Claims the trial if it is not closed. Each begin() is followed by one of the three next.
-  void begin(steady_time now);
+  /// One call begins; true if it is the trial of a breaker that is not closed. Whoever calls one of those
+  /// below for it says so: calls that were sent before it opened do not end the trial.
+  [[nodiscard]] bool begin();
   void succeeded(steady_time now);
-  void failed(steady_time now, std::chrono::nanoseconds took);
+  void failed(steady_time now, std::chrono::nanoseconds took, bool is_trial);
   /// The payment was not sent after all.
-  void withdrawn();
-
-  /// A call that is still open has passed its soft limit.
-  void overdue(steady_time now);
+  void withdrawn(bool is_trial);
+  /// A call that is still open has passed its soft limit: it counts as failed now, and not again later.
+  void overdue(steady_time now, bool is_trial);
   /// The processor is set up wrongly: open at once.
-  void trip(steady_time now);
+  void trip(steady_time now, bool is_trial);
   void heard(const health_report& report);
 
 private:
   void open(steady_time now, bool slow);
   void close(steady_time now);
-  void pause(steady_time now);
-
   config config_;
   state state_ = state::closed;
-  bool slow_ = false;
   int failures_in_a_row_ = 0;
   std::uint32_t jitter_;
   std::chrono::nanoseconds pause_{0};

@@ -28,7 +28,7 @@ std::chrono::microseconds latency_histogram::percentile(double share) const {
     seen += counts_[i];
     if (seen > rank || (seen == count_ && count_ > 0)) {
       const std::uint64_t base = std::uint64_t{1} << (i / steps);
-      return std::chrono::microseconds{base + base * (i % steps + 1) / steps};
+      return std::chrono::microseconds{base + base * (2 * (i % steps) + 1) / (2 * steps)};
     }
   }
   return std::chrono::microseconds{0};

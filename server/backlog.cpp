@@ -2,18 +2,20 @@
 
 #include "storage/check.hpp"
 
+#include <algorithm>
+
 namespace repasse {
 
 held_slot backlog::hold(const held_payment& payment) {
   held_slot slot = 0;
-  if (free_.empty()) {
-    slot = static_cast<held_slot>(slots_.size());
-    slots_.push_back(payment);
+  if (free_ == empty) {
+    slot = slots_++;
+    if (slot % slab_size == 0) slabs_.push_back(std::make_unique_for_overwrite<slab>());
   } else {
-    slot = free_.back();
-    free_.pop_back();
-    slots_[slot] = payment;
+    slot = free_;
+    free_ = (*this)[slot].version;
   }
+  (*this)[slot] = payment;
   ++used_;
   if (used_ * 4 > index_.size() * 3) index_grow();
   index_insert(slot);
@@ -22,28 +24,43 @@ held_slot backlog::hold(const held_payment& payment) {
 
 void backlog::release(held_slot slot) {
   const std::size_t mask = index_.size() - 1;
-  std::size_t hole = home(slots_[slot].id);
+  std::size_t hole = home(id_of(slot));
   while (index_[hole] != slot) {
     REPASSE_CHECK(index_[hole] != empty);
     hole = (hole + 1) & mask;
   }
   // Moves back whatever probed past the hole.
   for (std::size_t at = (hole + 1) & mask; index_[at] != empty; at = (at + 1) & mask) {
-    const std::size_t wanted = home(slots_[index_[at]].id);
+    const std::size_t wanted = home(id_of(index_[at]));
     if (((at - wanted) & mask) < ((at - hole) & mask)) continue;
     index_[hole] = index_[at];
     hole = at;
   }
   index_[hole] = empty;
-  free_.push_back(slot);
+  (*this)[slot].version = free_;
+  free_ = slot;
   --used_;
 }
 
 bool backlog::holds(const payment_id& id) const {
   if (index_.empty()) return false;
   for (std::size_t at = home(id); index_[at] != empty; at = (at + 1) & (index_.size() - 1))
-    if (slots_[index_[at]].id == id) return true;
+    if (id_of(index_[at]) == id) return true;
   return false;
+}
+
+void backlog::wait(held_slot slot) {
+  make_room_to_wait();
+  waiting_.push_back(slot);
+}
+
+void backlog::wait_first(held_slot slot) {
+  make_room_to_wait();
+  waiting_.push_front(slot);
+}
+
+void backlog::make_room_to_wait() {
+  if (waiting_.full()) waiting_.set_capacity(std::max<std::size_t>(64, 2 * waiting_.capacity()));
 }
 
 void backlog::take_next() {
@@ -66,7 +83,7 @@ void backlog::forget_waiting() {
 }
 
 void backlog::index_insert(held_slot slot) {
-  std::size_t at = home(slots_[slot].id);
+  std::size_t at = home(id_of(slot));
   while (index_[at] != empty)
     at = (at + 1) & (index_.size() - 1);
   index_[at] = slot;

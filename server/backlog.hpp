@@ -4,8 +4,11 @@
 
 #include "storage/payment.hpp"
 
+#include <boost/circular_buffer.hpp>
+
+#include <array>
 #include <cstdint>
-#include <deque>
+#include <memory>
 #include <vector>
 
 namespace repasse {
@@ -32,14 +35,14 @@ class backlog {
 public:
   held_slot hold(const held_payment& payment);
   void release(held_slot slot);
-  [[nodiscard]] held_payment& operator[](held_slot slot) { return slots_[slot]; }
+  [[nodiscard]] held_payment& operator[](held_slot slot) { return (*slabs_[slot / slab_size])[slot % slab_size]; }
   [[nodiscard]] bool holds(const payment_id& id) const;
   /// Waiting and under way.
   [[nodiscard]] std::size_t size() const { return used_; }
 
   /// Behind all that wait, or before them.
-  void wait(held_slot slot) { waiting_.push_back(slot); }
-  void wait_first(held_slot slot) { waiting_.push_front(slot); }
+  void wait(held_slot slot);
+  void wait_first(held_slot slot);
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
   /// The oldest that waits; there must be one.
   [[nodiscard]] held_slot oldest() const { return waiting_.front(); }
@@ -53,16 +56,24 @@ public:
   void forget_waiting();
 
 private:
+  [[nodiscard]] const payment_id& id_of(held_slot slot) const {
+    return (*slabs_[slot / slab_size])[slot % slab_size].id;
+  }
+  void make_room_to_wait();
   void index_insert(held_slot slot);
   void index_grow();
   [[nodiscard]] std::size_t home(const payment_id& id) const { return hash_of(id) & (index_.size() - 1); }
 
   static constexpr held_slot empty = 0xffffffff;
 
-  std::deque<held_payment> slots_;
-  std::vector<held_slot> free_;
+  static constexpr std::size_t slab_size = 4096;
+  using slab = std::array<held_payment, slab_size>;
+
+  std::vector<std::unique_ptr<slab>> slabs_;
+  held_slot slots_ = 0; ///< used at some time
+  held_slot free_ = empty; ///< the first free slot; each holds the next one in `version`
   std::size_t used_ = 0;
-  std::deque<held_slot> waiting_;
+  boost::circular_buffer<held_slot> waiting_;
   std::uint32_t turn_ = 0;
   /// Open addressing, linear probing, at most 3/4 full; equal ids may stand side by side.
   std::vector<held_slot> index_;

@@ -219,7 +219,11 @@ task<http_response> endpoints::readiness(const endpoint_request&, const query&) 
 task<http_response> endpoints::unknown_admin(const endpoint_request& request) {
   if (settings_.admin_token.empty()) co_return problem(404, "no such path");
   const bool admin = co_await is_admin(request);
-  if (!admin) co_return problem(401, "X-Admin-Token is missing or wrong");
+  if (!admin) {
+    http_response response = problem(401, "X-Admin-Token is missing or wrong");
+    response.headers = "WWW-Authenticate: X-Admin-Token realm=\"repasse\"\r\n";
+    co_return response;
+  }
   co_return problem(404, "no such path");
 }
 

@@ -1,5 +1,6 @@
 #include "server/http_session.hpp"
 
+#include "server/http_target.hpp"
 #include "server/listener.hpp"
 
 #include <sys/epoll.h>
@@ -27,6 +28,14 @@ void release(std::string& buffer) {
   if (buffer.capacity() > kept_bytes_max) buffer.shrink_to_fit();
 }
 
+/// `POST /payments`, however the target is written.
+bool is_payment(const http_request& request) {
+  if (request.method != "POST") return false;
+  if (request.target == "/payments") return true;
+  const std::optional<http_target> target = http_target::parse(request.method, request.target);
+  return target && target->path() == "/payments";
+}
+
 connection_fate fate_of(const http_request& request) {
   if (!request.keep_alive) return connection_fate::close;
   return request.version == 10 ? connection_fate::keep_http10 : connection_fate::keep;
@@ -47,7 +56,8 @@ http_session::~http_session() {
 
 void http_session::ready_to(poller::watched& self, std::uint32_t events) {
   auto& session = static_cast<http_session&>(self);
-  if ((events & EPOLLERR) != 0) return session.close();
+  // Both are reported whether wanted or not, until the socket is closed.
+  if ((events & (EPOLLERR | EPOLLHUP)) != 0 && !session.lingering_) return session.close();
   if ((events & EPOLLOUT) != 0) session.send({});
   if ((events & (EPOLLIN | EPOLLHUP)) != 0 && session.fd >= 0) session.receive();
 }
@@ -74,7 +84,7 @@ void http_session::linger() {
 /// Parses and hands on what `bytes` hold whole; keeps the rest.
 void http_session::consume(std::span<char> bytes) {
   const bool began = stash_.empty();
-  while (!bytes.empty() && !no_more_requests_ && pending() < pipeline_max) {
+  while (!bytes.empty() && !no_more_requests_ && !blocked_ && pending() < pipeline_max) {
     http_request request;
     const http_parser::state state = parser_.parse(bytes, request);
     if (state == http_parser::state::complete) {
@@ -103,8 +113,9 @@ void http_session::consume(std::span<char> bytes) {
 }
 
 void http_session::handle(const http_request& request) {
-  if (request.method == "POST" && request.target == "/payments") return handle_payment(request);
+  if (is_payment(request)) return handle_payment(request);
   exchange& one = begin(request);
+  blocked_ = true;
   one.request = std::make_unique<endpoint_request>(endpoint_request{
       std::string{request.method}, std::string{request.target}, std::string{request.content_type},
       std::string{request.admin_token}, std::string{request.body}});
@@ -157,6 +168,7 @@ void http_session::answer(std::uint32_t number, accept_verdict verdict) {
 }
 
 void http_session::answer(std::uint32_t number, const http_response& response) {
+  blocked_ = false;
   finish(exchanges_[number - first_number_], response);
 }
 
@@ -185,8 +197,9 @@ std::string& http_session::gather() {
   std::string& output = listener_.output_;
   output.clear();
   while (pending() > 0 && exchanges_[first_].is_ready) {
-    const exchange& one = exchanges_[first_];
+    exchange& one = exchanges_[first_];
     output.append(one.prepared != nullptr ? *one.prepared : one.text);
+    release(one.text);
     ++first_;
   }
   if (first_ == exchanges_.size() || first_ >= 2 * pipeline_max) {
@@ -236,9 +249,11 @@ void http_session::end_of_input() {
   want();
 }
 
+/// What has been read, in part or not handed on yet, is still answered; its answer closes the connection.
 void http_session::retire() {
+  if (!stash_.empty()) return;
   no_more_requests_ = true;
-  if (pending() == 0 && unsent_.empty() && stash_.empty()) close();
+  if (pending() == 0 && unsent_.empty()) close();
 }
 
 void http_session::look_at_time(std::uint32_t now_s) {
@@ -254,7 +269,8 @@ void http_session::set_limit(std::uint32_t seconds) { limit_s_ = listener_.now_s
 /// Reads as long as there is room for what would come; writes what is left.
 void http_session::want() {
   std::uint32_t events = 0;
-  const bool reads = lingering_ || (!no_more_requests_ && pending() < pipeline_max && unsent_.empty());
+  const bool reads =
+      lingering_ || (!no_more_requests_ && !blocked_ && pending() < pipeline_max && unsent_.empty());
   if (reads) events |= EPOLLIN;
   if (!unsent_.empty()) events |= EPOLLOUT;
   listener_.poller_.want(*this, events);

@@ -88,6 +88,7 @@ private:
   std::size_t first_ = 0;          ///< of exchanges_, not written yet
   std::uint32_t first_number_ = 0; ///< of exchanges_[0]
   std::uint32_t limit_s_ = 0;      ///< closed when the listener's seconds pass this; 0: no limit
+  bool blocked_ = false;          ///< by a request that is no payment: what follows it must see what it did
   bool no_more_requests_ = false;  ///< closes after what is pending
   bool lingering_ = false;         ///< all is written; reads until the peer closes, so that it gets that
 };

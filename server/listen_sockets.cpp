@@ -17,9 +17,6 @@ namespace {
 
 constexpr int pending_connections_max = 4096;
 
-[[noreturn]] void fail(const std::string& name) {
-  throw std::system_error(errno, std::generic_category(), "cannot listen on " + name);
-}
 
 std::string name_of(const listen_address& address) {
   if (!address.unix_path.empty()) return "unix:" + address.unix_path;
@@ -27,16 +24,20 @@ std::string name_of(const listen_address& address) {
   return (address.tcp.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(address.tcp.port());
 }
 
+[[noreturn]] void fail(int error, const listen_address& address) {
+  throw std::system_error(error, std::generic_category(), "cannot listen on " + name_of(address));
+}
+
 int open_tcp(const listen_address& address) {
   const int socket = ::socket(address.tcp.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (socket < 0) fail(name_of(address));
+  if (socket < 0) fail(errno, address);
   const int on = 1;
   ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   ::setsockopt(socket, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); // inherited by what it accepts
   if (::bind(socket, address.tcp.data(), static_cast<socklen_t>(address.tcp.size())) != 0 ||
       ::listen(socket, pending_connections_max) != 0)
-    fail(name_of(address));
+    fail(errno, address);
   return socket;
 }
 
@@ -49,8 +50,7 @@ void refuse_taken_port(const listen_address& address) {
                        ::listen(socket, 1) == 0;
   const int error = errno;
   ::close(socket);
-  errno = error;
-  if (!is_free) fail(name_of(address));
+  if (!is_free) fail(error, address);
 }
 
 /// Removes the file that a killed process left behind, if nobody listens on it.
@@ -71,7 +71,7 @@ int open_unix(const listen_address& address) {
   const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (socket < 0 || ::bind(socket, reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0 ||
       ::listen(socket, pending_connections_max) != 0)
-    fail(name_of(address));
+    fail(errno, address);
   return socket;
 }
 

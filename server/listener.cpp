@@ -46,15 +46,9 @@ http_response payment_response(accept_verdict verdict) {
 } // namespace
 
 listener::listener(clock& time, poller& polled, payment_flow& flow, endpoints_call endpoints,
-                   const config& settings)
-    : clock_(time),
-      poller_(polled),
-      flow_(flow),
-      endpoints_(std::move(endpoints)),
-      config_(settings),
-      wall_(time.wall()),
-      input_(input_bytes),
-      tasks_(time) {
+                   std::atomic<std::size_t>& open_in_process, const config& settings)
+    : clock_(time), poller_(polled), flow_(flow), endpoints_(std::move(endpoints)), config_(settings),
+      open_in_process_(open_in_process), wall_(time.wall()), input_(input_bytes), tasks_(time) {
   prepare_answers();
 }
 
@@ -90,7 +84,7 @@ void listener::accept(acceptor& from) {
   for (int i = 0; i < accepts_a_turn; ++i) {
     const int socket = ::accept4(from.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket < 0) return;
-    if (is_full())
+    if (open_in_process_.load(std::memory_order_relaxed) >= config_.connections_max)
       turn_away(socket);
     else
       open(socket);
@@ -112,6 +106,7 @@ void listener::open(int socket) {
   }
   sessions_[number] = std::move(session);
   ++open_;
+  open_in_process_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void listener::turn_away(int socket) {
@@ -120,6 +115,9 @@ void listener::turn_away(int socket) {
   response.headers = retry_after;
   write_response(text, response, connection_fate::close, false, wall_);
   static_cast<void>(::send(socket, text.data(), text.size(), MSG_NOSIGNAL));
+  ::shutdown(socket, SHUT_WR);
+  while (::recv(socket, input_.data(), input_.size(), MSG_DONTWAIT) > 0) {
+  } // what is left unread would make close() a reset, which may overtake the answer
   ::close(socket);
 }
 
@@ -131,6 +129,7 @@ void listener::close(http_session& session) {
   closed_.push_back(std::move(sessions_[number]));
   free_.push_back(number);
   --open_;
+  open_in_process_.fetch_sub(1, std::memory_order_relaxed);
   mark(session); // destroyed once nothing of this turn can refer to it
 }
 

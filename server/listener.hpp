@@ -5,6 +5,7 @@
 #include "server/http_session.hpp"
 
 #include <array>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <span>
@@ -16,14 +17,16 @@ namespace repasse {
 class listener {
 public:
   struct config {
-    /// Of this reactor; beyond, a connection gets 503 and is closed.
+    /// Of the process; beyond, a connection gets 503 and is closed.
     std::size_t connections_max = 10'000;
   };
   /// Answers every request that is not `POST /payments`.
   using endpoints_call = std::function<task<http_response>(endpoint_request)>;
 
   /// `sockets` are bound, listening and non-blocking; the listener closes those of TCP.
-  listener(clock& time, poller& polled, payment_flow& flow, endpoints_call endpoints, const config& settings);
+  /// `open_in_process` is counted up and down by every listener of the process.
+  listener(clock& time, poller& polled, payment_flow& flow, endpoints_call endpoints,
+           std::atomic<std::size_t>& open_in_process, const config& settings);
   ~listener();
 
   void listen(int socket);
@@ -33,7 +36,6 @@ public:
   /// No new connections; those that are idle are closed, the others after their answers.
   void stop();
   [[nodiscard]] std::size_t connections() const { return open_; }
-  [[nodiscard]] bool is_full() const { return open_ >= config_.connections_max; }
 
 private:
   friend class http_session;
@@ -69,6 +71,7 @@ private:
   std::vector<std::unique_ptr<http_session>> closed_; ///< destroyed at the end of the turn
   std::vector<http_session*> marked_;
   std::vector<http_session*> flushing_;
+  std::atomic<std::size_t>& open_in_process_;
   std::size_t open_ = 0;
   std::uint32_t generations_ = 0;
   std::uint32_t now_s_ = 1;

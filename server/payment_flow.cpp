@@ -103,7 +103,7 @@ void payment_flow::accept(const posted_payment& payment, const accept_reply& rep
   one.reply = reply;
   // The choice of processor rides on the row's insert, if the send can start at once.
   if (held_.waiting() == 0 && now < send_until_) one.at = route_for(one.slot, now);
-  if (one.at != no_processor) processors_[one.at]->reserve();
+  if (one.at != no_processor) processors_[one.at]->reserve(payment.id);
   if (is_planted(planted::answer_before_durable)) {
     one.reply = {};
     reply.answer(reply.who, reply.where, accept_verdict::accepted);
@@ -173,6 +173,7 @@ void payment_flow::conclude(std::span<entry> batch, epoch_id epoch) {
     switch (append_items_[i].answer) {
     case append_item::verdict::fresh:
       ++counters_.accepted;
+      full_ = false;
       conclude_fresh(one, epoch == epoch_);
       break;
     case append_item::verdict::known:
@@ -186,6 +187,7 @@ void payment_flow::conclude(std::span<entry> batch, epoch_id epoch) {
       let_go(one);
       break;
     case append_item::verdict::full:
+      full_ = true;
       ++counters_.refused;
       verdict = accept_verdict::overloaded;
       let_go(one);
@@ -213,7 +215,7 @@ void payment_flow::conclude_fresh(const entry& one, bool still_ours) {
 
 void payment_flow::let_go(const entry& one) {
   if (one.at != no_processor) {
-    processors_[one.at]->withdraw();
+    processors_[one.at]->withdraw(held_[one.slot].id);
     processors_[one.at]->release();
   }
   held_.release(one.slot);
@@ -252,7 +254,7 @@ void payment_flow::send_waiting() {
       if (at == no_processor) return;
       held_.take_oldest();
     }
-    processors_[at]->reserve();
+    processors_[at]->reserve(held_[slot].id);
     tasks_.spawn(choose(slot, at));
   }
 }
@@ -266,7 +268,7 @@ task<> payment_flow::choose(held_slot slot, processor_index at) {
   const bool chosen = co_await amend(slot, epoch, payment_status::sending, at);
   if (!chosen && !is_planted(planted::send_after_refused_choice)) {
     ++counters_.refused_choices;
-    processors_[at]->withdraw();
+    processors_[at]->withdraw(held_[slot].id);
     co_return forget(slot, at);
   }
   co_await process(slot, at);
@@ -317,7 +319,7 @@ task<> payment_flow::process(held_slot slot, processor_index at) {
   for (;;) {
     const bool ours = co_await may_send(epoch);
     if (!ours) {
-      processors_[at]->withdraw();
+      processors_[at]->withdraw(held_[slot].id);
       co_return forget(slot, at);
     }
     const outcome seen = co_await charge(slot, at);
@@ -350,7 +352,7 @@ task<> payment_flow::process(held_slot slot, processor_index at) {
     const steady_time now = clock_.now();
     const processor_index next = route_for(slot, now);
     if (next == at) {
-      processors_[at]->claim();
+      processors_[at]->claim(held_[slot].id);
       continue;
     }
     const bool left = co_await leave(slot, epoch, at, next);
@@ -382,7 +384,7 @@ task<outcome> payment_flow::charge(held_slot slot, processor_index at) {
 /// Every send to `from` is proved not taken: the row names `to` from here on, or none. False when it is no
 /// longer ours.
 task<bool> payment_flow::leave(held_slot slot, epoch_id epoch, processor_index from, processor_index to) {
-  if (to != no_processor) processors_[to]->reserve();
+  if (to != no_processor) processors_[to]->reserve(held_[slot].id);
   const payment_status status = to == no_processor ? payment_status::accepted : payment_status::sending;
   const bool applied = co_await amend(slot, epoch, status, to);
   if (applied) {
@@ -391,7 +393,7 @@ task<bool> payment_flow::leave(held_slot slot, epoch_id epoch, processor_index f
   }
   ++counters_.refused_choices;
   if (to != no_processor) {
-    processors_[to]->withdraw();
+    processors_[to]->withdraw(held_[slot].id);
     processors_[to]->release();
   }
   forget(slot, from);
@@ -437,7 +439,7 @@ task<> payment_flow::resolve(held_slot slot, processor_index at, bool marked) {
 task<bool> payment_flow::resend(held_slot slot, epoch_id epoch, processor_index at,
                                 std::chrono::nanoseconds& pace_max) {
   ++counters_.resends;
-  processors_[at]->claim();
+  processors_[at]->claim(held_[slot].id);
   const outcome seen = co_await charge(slot, at);
   pace_max = doubt_pause_max;
   switch (seen.what) {
@@ -612,6 +614,7 @@ void payment_flow::begin_epoch(epoch_id epoch, steady_time beat_sent) {
 
 void payment_flow::lose_epoch() {
   epoch_ = 0;
+  full_ = false; // it may have been a purge
   send_until_ = {};
   held_.forget_waiting();
   refusals_.clear();

@@ -106,8 +106,8 @@ public:
   [[nodiscard]] const flow_counters& counters() const { return counters_; }
   [[nodiscard]] std::size_t held() const { return held_.size(); }
   [[nodiscard]] std::size_t waiting() const { return held_.waiting(); }
-  /// The ledger has vouched for the last payment that it was asked for.
-  [[nodiscard]] bool can_accept() const { return !stuck_ && epoch_ != 0; }
+  /// The ledger answers, and had room for the last payment.
+  [[nodiscard]] bool can_accept() const { return !stuck_ && !full_ && epoch_ != 0; }
 
 private:
   /// A payment whose row is being written.
@@ -186,7 +186,8 @@ private:
   steady_time send_until_{};
   event epoch_begun_;
   event epoch_lost_;
-  bool stuck_ = false;
+  bool stuck_ = false; ///< the ledger does not answer, or not clearly
+  bool full_ = false;  ///< the ledger had no room for the last new payment
   std::uint64_t next_token_ = 0;
   std::uint32_t jitter_ = 1;
 

@@ -156,6 +156,7 @@ processor::processor(clock& time, poller& sockets, const config& settings)
 task<outcome> processor::charge(payment_id id, std::int64_t amount_cents) {
   open_call call;
   call.started = clock_.now();
+  call.is_trial = is_trial(id);
   const steady_time due = call.started + config_.hard_limit;
   open_.push_back(call);
 
@@ -185,7 +186,7 @@ task<outcome> processor::charge(payment_id id, std::int64_t amount_cents) {
     if (!is_planted(planted::own_time_for_known)) result.requested_at = held.requested_at;
   }
   result.what = verdict_of(result.seen);
-  learn(result.seen, took);
+  learn(result.seen, took, call);
   co_return result;
 }
 
@@ -241,12 +242,14 @@ void processor::heard(const health_report& report) {
   expected_.told(report.heard, report.min_response_time);
 }
 
-void processor::reserve() {
+void processor::reserve(const payment_id& id) {
   ++in_flight_;
-  claim();
+  claim(id);
 }
 
-void processor::claim() { breaker_.begin(clock_.now()); }
+void processor::claim(const payment_id& id) {
+  if (breaker_.begin()) trial_ = id;
+}
 
 void processor::release() { --in_flight_; }
 
@@ -266,7 +269,7 @@ void processor::look_after() {
     if (now - call.started <= limit) break;
     if (call.overdue) continue;
     call.overdue = true;
-    breaker_.overdue(now);
+    breaker_.overdue(now, call.is_trial);
   }
   log_change(now);
 }
@@ -295,21 +298,22 @@ void processor::answered(open_call& call) {
   open_.pop_front();
 }
 
-void processor::learn(evidence what, std::chrono::nanoseconds took) {
+void processor::learn(evidence what, std::chrono::nanoseconds took, const open_call& call) {
   ++seen_[static_cast<std::size_t>(what)];
   const steady_time now = clock_.now();
   const bool was_closed = breaker_.is_closed();
   if (what == evidence::misconfigured || what == evidence::refused || what == evidence::known_other)
     raise_alarm(what, now);
   if (what == evidence::misconfigured) {
-    breaker_.trip(now);
+    breaker_.trip(now, call.is_trial);
   } else if (is_alive(what)) {
     latencies_.record(took);
     expected_.observe(now, took);
     breaker_.succeeded(now);
-  } else {
-    breaker_.failed(now, took);
+  } else if (!call.overdue) {
+    breaker_.failed(now, took, call.is_trial);
   }
+  if (call.is_trial) trial_.reset();
   if (!was_closed && breaker_.is_closed()) ++recoveries_;
 }
 

@@ -86,11 +86,11 @@ public:
   void heard(const health_report& report);
 
   /// Names it for one more payment, which may then be sent once.
-  void reserve();
+  void reserve(const payment_id& id);
   /// Lets a payment that names it already be sent once more.
-  void claim();
+  void claim(const payment_id& id);
   /// What reserve() or claim() allowed was not sent.
-  void withdraw() { breaker_.withdrawn(); }
+  void withdraw(const payment_id& id) { breaker_.withdrawn(is_trial(id)); }
   /// The payment is settled, or names it no longer.
   void release();
   /// A payment taken over names it already: it counts as in flight, whatever the limit.
@@ -120,6 +120,7 @@ private:
   struct open_call : hook {
     steady_time started{};
     bool overdue = false;
+    bool is_trial = false;
   };
   using open_calls = boost::intrusive::list<open_call, boost::intrusive::constant_time_size<false>>;
 
@@ -127,7 +128,8 @@ private:
                          wall_time requested_at);
   task<http_answer> get(std::string path, steady_time due);
   void answered(open_call& call);
-  void learn(evidence what, std::chrono::nanoseconds took);
+  void learn(evidence what, std::chrono::nanoseconds took, const open_call& call);
+  [[nodiscard]] bool is_trial(const payment_id& id) const { return trial_ && *trial_ == id; }
   void log_change(steady_time now);
   void raise_alarm(evidence what, steady_time now);
 
@@ -142,6 +144,7 @@ private:
   latency_histogram latencies_;
   std::optional<health_report> health_;
   open_calls open_;
+  std::optional<payment_id> trial_; ///< whose send is the breaker's trial
   std::size_t in_flight_ = 0;
   std::size_t asking_ = 0;
   std::uint64_t recoveries_ = 0;

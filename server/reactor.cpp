@@ -57,7 +57,7 @@ reactor::reactor(const config& settings, ledger& books, reactors& all, std::uint
       endpoints_(clock_, books, settings, all),
       listener_(clock_, poller_, flow_,
                 [this](endpoint_request request) { return endpoints_.answer(std::move(request)); },
-                {.connections_max = share(settings.max_connections, settings.reactors)}),
+                all.connections(), {.connections_max = settings.max_connections}),
       tasks_(clock_) {}
 
 reactor::~reactor() {

@@ -34,7 +34,12 @@ public:
   template <typename Result, typename Call>
   task<std::vector<Result>> gather(clock& home, steady_time due, Call call);
 
+  /// Open connections of the process: each listener counts its own here, since the kernel does not spread
+  /// them evenly.
+  [[nodiscard]] std::atomic<std::size_t>& connections() { return connections_; }
+
 private:
+  std::atomic<std::size_t> connections_{0};
   std::vector<std::unique_ptr<reactor>> all_;
   std::atomic<bool> draining_{false};
 };

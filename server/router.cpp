@@ -1,6 +1,7 @@
 #include "server/router.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace repasse {
 namespace {
@@ -20,7 +21,7 @@ std::chrono::nanoseconds expectation(const candidate& one) { return std::max(one
 processor_index cheapest(std::span<const candidate> candidates, std::span<const processor_index> order,
                          const routing& how, std::chrono::nanoseconds waited, std::uint64_t refused) {
   const bool patient = waited < how.cheapest_patience;
-  bool cheaper_missing = false;
+  std::int64_t missed_fee_ppm = std::numeric_limits<std::int64_t>::max(); // of the cheapest that is not to be had
   int possible = 0;
   processor_index slow = no_processor;
   for (const processor_index index : order) {
@@ -28,9 +29,10 @@ processor_index cheapest(std::span<const candidate> candidates, std::span<const 
     ++possible;
     const candidate& one = candidates[index];
     const bool in_time = expectation(one) <= how.settle_within;
-    if (usable(one, index, refused) && in_time) return cheaper_missing && patient ? no_processor : index;
+    if (usable(one, index, refused) && in_time)
+      return missed_fee_ppm < one.fee_ppm && patient ? no_processor : index;
     if (usable(one, index, refused) && slow == no_processor) slow = index;
-    cheaper_missing = true;
+    missed_fee_ppm = std::min(missed_fee_ppm, one.fee_ppm);
   }
   return patient && possible > 1 ? no_processor : slow;
 }

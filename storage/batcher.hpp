@@ -43,8 +43,10 @@ public:
   /// Takes back what no batch has taken up yet.
   template <typename Drop>
   void drop(Drop each) {
-    std::vector<Entry> left(batch_.begin() + static_cast<std::ptrdiff_t>(taken_), batch_.end());
-    left.insert(left.end(), gathering_.begin(), gathering_.end());
+    std::vector<Entry> left(std::make_move_iterator(batch_.begin() + static_cast<std::ptrdiff_t>(taken_)),
+                            std::make_move_iterator(batch_.end()));
+    left.insert(left.end(), std::make_move_iterator(gathering_.begin()),
+                std::make_move_iterator(gathering_.end()));
     batch_.erase(batch_.begin() + static_cast<std::ptrdiff_t>(taken_), batch_.end());
     gathering_.clear();
     for (Entry& entry : left)

@@ -76,10 +76,10 @@ public:
   }
 
   /// The next answer, an interim one such as 100 included.
-  http_answer next(bool of_head = false, std::chrono::milliseconds limit = std::chrono::seconds(10)) {
+  http_reply next(bool of_head = false, std::chrono::milliseconds limit = std::chrono::seconds(10)) {
     const auto due = std::chrono::steady_clock::now() + limit;
     for (;;) {
-      http_answer answer = read_answer(of_head);
+      http_reply answer = read_answer(of_head);
       if (answer.failure != call_failure::timed_out) return answer;
       const call_failure failure = receive(due);
       if (failure != call_failure::none) {
@@ -114,8 +114,8 @@ private:
   }
 
   /// `timed_out` as long as it is not all there.
-  http_answer read_answer(bool of_head) {
-    http_answer answer;
+  http_reply read_answer(bool of_head) {
+    http_reply answer;
     answer.failure = call_failure::timed_out;
     const std::size_t head_end = received_.find("\r\n\r\n");
     if (head_end == std::string::npos) return answer;
@@ -132,7 +132,7 @@ private:
     return answer;
   }
 
-  static void read_head(std::string_view head, http_answer& answer) {
+  static void read_head(std::string_view head, http_reply& answer) {
     constexpr std::string_view version = "HTTP/1.1 ";
     if (head.starts_with(version))
       std::from_chars(head.data() + version.size(), head.data() + version.size() + 3, answer.status);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "bench/http_caller.hpp"
-#include "bench/json_members.hpp"
+#include "bench/flat_json.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -42,16 +42,16 @@ inline std::string post_payment(std::size_t number, std::string_view amount = "1
 
 /// A text member of a JSON object; empty if there is none.
 inline std::string member(std::string_view json, std::string_view name) {
-  const auto members = json_members::read(json);
+  const auto members = flat_json::read(json);
   return members ? std::string(members->string(name).value_or("")) : "";
 }
 
 /// Checks that it is this refusal, as RFC 9457 has it, and returns its detail.
-inline std::string detail_of(const http_answer& answer, unsigned status) {
+inline std::string detail_of(const http_reply& answer, unsigned status) {
   BOOST_TEST(to_string(answer.failure) == to_string(call_failure::none));
   BOOST_TEST(answer.status == status);
   BOOST_TEST(answer.header("Content-Type") == "application/problem+json");
-  const auto members = json_members::read(answer.body);
+  const auto members = flat_json::read(answer.body);
   BOOST_TEST(members.has_value(), answer.body);
   if (!members) return {};
   BOOST_TEST(members->string("type").value_or("") == "about:blank");

@@ -64,7 +64,7 @@ public:
   [[nodiscard]] std::size_t taken_once() const {
     std::array callers = {simulators[0].caller(), simulators[1].caller()};
     std::size_t taken = 0;
-    for (const posted_payment& each : posted_) {
+    for (const posted_entry& each : posted_) {
       if (!each.acknowledged) continue;
       std::size_t places = 0;
       for (http_caller& caller : callers)
@@ -76,7 +76,7 @@ public:
 
   [[nodiscard]] std::size_t acknowledged() const {
     std::size_t count = 0;
-    for (const posted_payment& each : posted_)
+    for (const posted_entry& each : posted_)
       if (each.acknowledged) ++count;
     return count;
   }
@@ -95,12 +95,12 @@ private:
 
   /// False if there was no answer.
   bool post_one(http_caller& caller, std::size_t at) {
-    posted_payment& payment = posted_[at];
+    posted_entry& payment = posted_[at];
     for (std::size_t i = 0; i < 8; ++i)
       payment.id.bytes[i] = static_cast<std::uint8_t>((at * 0x9e3779b97f4a7c15ULL) >> (8 * i));
     payment.amount_cents = static_cast<std::int64_t>(100 + at % 9000);
     std::array<char, 24> amount;
-    const http_answer answer =
+    const http_reply answer =
         caller.call("POST", "/payments",
                     R"({"correlationId":")" + to_string(payment.id) + R"(","amount":)" +
                         std::string(amount.data(), write_amount(amount.data(), payment.amount_cents)) + "}");
@@ -109,7 +109,7 @@ private:
     return answer.ok();
   }
 
-  std::vector<posted_payment> posted_;
+  std::vector<posted_entry> posted_;
   std::atomic<std::size_t> refused_ = 0;
 };
 

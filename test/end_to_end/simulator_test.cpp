@@ -2,7 +2,7 @@
 // hostile mode. What repasse's own tests rest on is tested here.
 #define BOOST_TEST_MODULE simulator
 #include "bench/http_caller.hpp"
-#include "bench/json_members.hpp"
+#include "bench/flat_json.hpp"
 #include "test/end_to_end/simulator_process.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -42,7 +42,7 @@ std::string payment_body(int number, std::string_view amount = "19.90",
          R"(,"requestedAt":")" + std::string(requested_at) + "\"}";
 }
 
-http_answer post(http_caller& caller, int number) {
+http_reply post(http_caller& caller, int number) {
   return caller.call("POST", "/payments", payment_body(number));
 }
 
@@ -86,7 +86,7 @@ BOOST_FIXTURE_TEST_SUITE(payments, one_simulator)
 
 BOOST_AUTO_TEST_CASE(takes_a_payment_once) {
   BOOST_TEST(status_of_get(caller, 1) == 404U);
-  const http_answer answer = post(caller, 1);
+  const http_reply answer = post(caller, 1);
   BOOST_TEST(answer.status == 200U);
   BOOST_TEST(answer.body == R"({"message":"payment processed successfully"})");
   BOOST_TEST(post(caller, 1).status == 422U);
@@ -171,7 +171,7 @@ BOOST_AUTO_TEST_CASE(refuses_beyond_800_at_work_and_500_waiting) {
   configure(caller, "delay", R"({"delay":0})");
   std::this_thread::sleep_for(2500ms);
   BOOST_TEST(status_of_get(caller, 1300) == 404U);
-  BOOST_TEST(*json_members::read(summary(caller))->count("totalRequests") == 1300U);
+  BOOST_TEST(*flat_json::read(summary(caller))->count("totalRequests") == 1300U);
 }
 
 BOOST_AUTO_TEST_CASE(reads_a_request_that_comes_byte_by_byte) {

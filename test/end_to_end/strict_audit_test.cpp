@@ -147,7 +147,7 @@ struct equal_books {
   }
 
   static void take(http_caller& caller, const payment_id& id, std::int64_t cents, wall_time time) {
-    const http_answer answer =
+    const http_reply answer =
         caller.call("POST", "/payments",
                     R"({"correlationId":")" + to_string(id) + R"(","amount":)" + amount_of(cents) +
                         R"(,"requestedAt":")" + to_string(time) + "\"}");
@@ -174,7 +174,7 @@ struct equal_books {
   std::array<simulator_process, 2> simulators;
   fake_repasse repasse;
   audit_config config;
-  std::vector<posted_payment> posted;
+  std::vector<posted_entry> posted;
 };
 
 } // namespace

@@ -1,4 +1,4 @@
-#include "bench/json_members.hpp"
+#include "bench/flat_json.hpp"
 
 #include <charconv>
 
@@ -130,8 +130,8 @@ struct json_cursor {
 
 } // namespace
 
-std::optional<json_members> json_members::read(std::string_view text) {
-  json_members members;
+std::optional<flat_json> flat_json::read(std::string_view text) {
+  flat_json members;
   json_cursor cursor{text};
   cursor.space();
   const bool whole = cursor.object(0, [&members](std::string_view name, std::string_view value) {
@@ -144,7 +144,7 @@ std::optional<json_members> json_members::read(std::string_view text) {
   return members;
 }
 
-std::optional<std::string_view> json_members::text_of(std::string_view name) const {
+std::optional<std::string_view> flat_json::text_of(std::string_view name) const {
   for (const member& each : members_) {
     if (each.name != name) continue;
     if (each.value == "null") return std::nullopt;
@@ -153,30 +153,30 @@ std::optional<std::string_view> json_members::text_of(std::string_view name) con
   return std::nullopt;
 }
 
-std::optional<std::string_view> json_members::string(std::string_view name) const {
+std::optional<std::string_view> flat_json::string(std::string_view name) const {
   const auto text = text_of(name);
   if (!text || text->front() != '"' || text->find('\\') != text->npos) return std::nullopt;
   return text->substr(1, text->size() - 2);
 }
 
-std::optional<std::string_view> json_members::number(std::string_view name) const {
+std::optional<std::string_view> flat_json::number(std::string_view name) const {
   const auto text = text_of(name);
   if (!text || (!is_digit(text->front()) && text->front() != '-')) return std::nullopt;
   return text;
 }
 
-std::optional<bool> json_members::boolean(std::string_view name) const {
+std::optional<bool> flat_json::boolean(std::string_view name) const {
   const auto text = text_of(name);
   if (!text || (*text != "true" && *text != "false")) return std::nullopt;
   return *text == "true";
 }
 
-std::optional<json_members> json_members::object(std::string_view name) const {
+std::optional<flat_json> flat_json::object(std::string_view name) const {
   const auto text = text_of(name);
   return text ? read(*text) : std::nullopt;
 }
 
-std::optional<std::size_t> json_members::count(std::string_view name) const {
+std::optional<std::size_t> flat_json::count(std::string_view name) const {
   const auto text = number(name);
   std::size_t value = 0;
   if (!text) return std::nullopt;

@@ -11,7 +11,7 @@
 
 namespace repasse {
 
-class json_members {
+class flat_json {
  public:
   struct member {
     std::string_view name;
@@ -21,7 +21,7 @@ class json_members {
 
   /// nullopt if `text` is not one JSON object, has more members than that, or is nested deeper than 8.
   /// What is read points into `text`.
-  [[nodiscard]] static std::optional<json_members> read(std::string_view text);
+  [[nodiscard]] static std::optional<flat_json> read(std::string_view text);
 
   /// The first member of that name, as text; null counts as missing. Names with escapes are not found.
   [[nodiscard]] std::optional<std::string_view> text_of(std::string_view name) const;
@@ -29,7 +29,7 @@ class json_members {
   [[nodiscard]] std::optional<std::string_view> string(std::string_view name) const;
   [[nodiscard]] std::optional<std::string_view> number(std::string_view name) const;
   [[nodiscard]] std::optional<bool> boolean(std::string_view name) const;
-  [[nodiscard]] std::optional<json_members> object(std::string_view name) const;
+  [[nodiscard]] std::optional<flat_json> object(std::string_view name) const;
   /// A number that is a whole one without point and exponent, and not negative.
   [[nodiscard]] std::optional<std::size_t> count(std::string_view name) const;
 
