@@ -39,7 +39,7 @@ struct audit_window {
 };
 
 class audit_reader {
- public:
+public:
   static constexpr std::size_t ids_at_once_max = 64;
 
   explicit audit_reader(const audit_config& config);
@@ -54,7 +54,7 @@ class audit_reader {
   /// The same by the processor itself.
   std::optional<told_totals> summary_of(std::size_t processor, const std::optional<audit_window>& window);
 
- private:
+private:
   [[nodiscard]] told_payment read_payment(const http_reply& answer, bool by_repasse) const;
 
   const audit_config& config_;

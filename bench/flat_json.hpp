@@ -12,7 +12,7 @@
 namespace repasse {
 
 class flat_json {
- public:
+public:
   struct member {
     std::string_view name;
     std::string_view value; ///< its text, quotes included
@@ -33,7 +33,7 @@ class flat_json {
   /// A number that is a whole one without point and exponent, and not negative.
   [[nodiscard]] std::optional<std::size_t> count(std::string_view name) const;
 
- private:
+private:
   boost::container::static_vector<member, members_max> members_;
 };
 

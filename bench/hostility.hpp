@@ -48,7 +48,7 @@ struct hostile_effect {
 [[nodiscard]] std::string hostile_mode_names();
 
 class hostility {
- public:
+public:
   /// Sets the share of one mode, 0 to 1, beside those already set; of `none`, ends them all.
   /// False, and nothing changes, if all shares together would exceed 1.
   bool set(hostile_mode mode, double share);
@@ -59,7 +59,7 @@ class hostility {
 
   std::chrono::milliseconds late_after{31'000};
 
- private:
+private:
   std::array<double, hostile_mode_count> shares_{};
   double share_of_any_ = 0;
   std::minstd_rand random_{20250715};

@@ -75,7 +75,7 @@ std::string_view http_reply::header(std::string_view name) const {
 }
 
 http_reply http_caller::call(std::string_view method, std::string_view target, std::string_view body,
-                              const http_headers& headers) {
+                             const http_headers& headers) {
   const auto deadline = std::chrono::steady_clock::now() + time_limit_;
   std::string request;
   append_request(request, method, target, body, headers);

@@ -33,7 +33,7 @@ struct http_reply {
 };
 
 class http_caller {
- public:
+public:
   static constexpr std::size_t body_bytes_max = 64U << 20;
 
   /// `time_limit` is for each call as a whole, connecting included.
@@ -46,7 +46,7 @@ class http_caller {
   /// Connects if there is no connection, or the peer has closed it while it was idle. A body gets
   /// `Content-Length`, and `Content-Type: application/json` unless `headers` names another.
   http_reply call(std::string_view method, std::string_view target, std::string_view body = "",
-                   const http_headers& headers = {});
+                  const http_headers& headers = {});
 
   /// The answers to `GET` of each target, in their order, all requests sent before the first answer is
   /// read. After a failure all later ones fail alike. Keep the requests under 16 KiB together.
@@ -54,7 +54,7 @@ class http_caller {
 
   void close();
 
- private:
+private:
   using time_point = std::chrono::steady_clock::time_point;
 
   call_failure prepare(time_point deadline);

@@ -26,7 +26,7 @@ struct simulator_config {
 };
 
 class processor_simulator {
- public:
+public:
   static constexpr std::size_t connections_max = 20'000;
 
   /// Listens from here on; throws std::system_error if it cannot.
@@ -43,7 +43,7 @@ class processor_simulator {
   /// From any thread, or a signal handler.
   void stop() noexcept;
 
- private:
+private:
   struct connection;
 
   void listen(const simulator_config& config);

@@ -1,8 +1,8 @@
 #include "bench/reference.hpp"
 
 #include "bench/child_process.hpp"
-#include "bench/http_caller.hpp"
 #include "bench/flat_json.hpp"
+#include "bench/http_caller.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -54,7 +54,7 @@ struct processor_switches {
 };
 
 class simulated_processor {
- public:
+public:
   static constexpr std::size_t at_work_max = 800;
   static constexpr std::size_t waiting_max = 500;
   static constexpr std::size_t health_held_back_max = 2;
@@ -85,7 +85,7 @@ class simulated_processor {
   processor_switches switches;
   taken_payments payments;
 
- private:
+private:
   struct job {
     caller_id caller;
     payment_id id;

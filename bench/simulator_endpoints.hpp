@@ -8,8 +8,8 @@
 #pragma once
 
 #include "bench/fee_rate.hpp"
-#include "bench/http_scanner.hpp"
 #include "bench/flat_json.hpp"
+#include "bench/http_scanner.hpp"
 #include "bench/simulated_processor.hpp"
 
 #include <string>
@@ -23,7 +23,7 @@ struct endpoints_config {
 };
 
 class simulator_endpoints {
- public:
+public:
   simulator_endpoints(endpoints_config config, simulated_processor& processor)
       : config_(config), processor_(processor) {}
 
@@ -37,7 +37,7 @@ class simulator_endpoints {
   /// Appends an answer whose body is a JSON object.
   static void write(unsigned status, std::string_view body, bool keep_alive, std::string& to);
 
- private:
+private:
   struct response {
     unsigned status = 200;
     std::string body;

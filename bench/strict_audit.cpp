@@ -41,7 +41,7 @@ std::string totals_words(const told_totals& totals) {
 
 /// One run over one set of payments; its functions are called in the order in which they stand.
 class strict_audit {
- public:
+public:
   strict_audit(const audit_config& config, std::span<const posted_entry> posted)
       : config_(config),
         posted_(posted),
@@ -59,7 +59,7 @@ class strict_audit {
 
   audit_report report;
 
- private:
+private:
   void read_repasse(const std::vector<std::size_t>& which);
   [[nodiscard]] std::vector<std::size_t> unsettled() const;
   void judge_payment(std::size_t index);

@@ -22,7 +22,7 @@ struct taken_totals {
 };
 
 class taken_payments {
- public:
+public:
   struct payment {
     std::int64_t amount_cents;
     wall_time requested_at;
@@ -41,7 +41,7 @@ class taken_payments {
 
   void clear();
 
- private:
+private:
   struct hash {
     using is_avalanching = void;
     std::size_t operator()(const payment_id& id) const { return hash_of(id); }

@@ -35,7 +35,9 @@ class backlog {
 public:
   held_slot hold(const held_payment& payment);
   void release(held_slot slot);
-  [[nodiscard]] held_payment& operator[](held_slot slot) { return (*slabs_[slot / slab_size])[slot % slab_size]; }
+  [[nodiscard]] held_payment& operator[](held_slot slot) {
+    return (*slabs_[slot / slab_size])[slot % slab_size];
+  }
   [[nodiscard]] bool holds(const payment_id& id) const;
   /// Waiting and under way.
   [[nodiscard]] std::size_t size() const { return used_; }
@@ -70,7 +72,7 @@ private:
   using slab = std::array<held_payment, slab_size>;
 
   std::vector<std::unique_ptr<slab>> slabs_;
-  held_slot slots_ = 0; ///< used at some time
+  held_slot slots_ = 0;    ///< used at some time
   held_slot free_ = empty; ///< the first free slot; each holds the next one in `version`
   std::size_t used_ = 0;
   boost::circular_buffer<held_slot> waiting_;

@@ -66,7 +66,7 @@ constexpr config_variable table[] = {
     {"MAX_CONNECTIONS", "10000", "open connections of clients; beyond: 503", none,
      read_whole<&config::max_connections, 1, 1'000'000>, show_whole<&config::max_connections>},
     {"MEMORY_PAYMENTS_MAX", "10000000", "payments kept in memory, settled ones included; beyond: 503", none,
-     read_whole<&config::memory_payments_max, 1, 4'000'000'000>, show_whole<&config::memory_payments_max>},
+     read_whole<&config::memory_payments_max, 1, 500'000'000>, show_whole<&config::memory_payments_max>},
     {"SHUTDOWN_TIMEOUT", "10s", "how long SIGTERM waits for payments under way", none,
      read_duration<&config::shutdown_timeout, 0>, show_duration<&config::shutdown_timeout>},
     {"LOG_LEVEL", "info", "debug, info, warn or error", none, read_choice<&config::level, level_names>,

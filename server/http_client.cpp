@@ -22,8 +22,11 @@ using boost::system::error_code;
 
 constexpr std::size_t response_header_bytes_max = 8 * 1024;
 constexpr std::size_t response_body_bytes_max = 64 * 1024;
-/// How long a resolved address is good; a failed connection asks anew.
+/// Between two lookups of a name, and after one that failed.
 constexpr std::chrono::nanoseconds resolved_for = std::chrono::seconds{30};
+constexpr std::chrono::nanoseconds resolve_again = std::chrono::seconds{1};
+/// An idle connection that is older may have been forgotten on the way to the peer.
+constexpr std::chrono::nanoseconds idle_max = std::chrono::seconds{20};
 
 /// Reads one response; keeps its status and the first bytes of its body.
 class response_reader : public http::basic_parser<false> {
@@ -83,11 +86,19 @@ struct http_client::connection : poller::watched, every_hook, idle_hook {
   http_answer* answer = nullptr;
   std::optional<response_reader> reader;
   std::string stash; ///< what the reader could not use yet
+  steady_time idle_since{};
 };
 
 struct http_client::state {
-  state(clock& time, poller& polled, const config& how)
-      : clock_(time), sockets(polled), settings(how), resolver(time.get_executor()) {}
+  state(clock& clock_of_reactor, poller& polled, const config& how)
+      : time(clock_of_reactor), sockets(polled), settings(how), resolver(time.get_executor()), tasks(time) {
+    error_code error;
+    const asio::ip::address literal = asio::ip::make_address(settings.host, error);
+    if (error)
+      tasks.spawn(resolve());
+    else
+      peers.emplace_back(literal, settings.port);
+  }
   ~state() {
     while (!every.empty())
       discard(every.front());
@@ -102,20 +113,21 @@ struct http_client::state {
   void finish(connection& one, http_answer::kind what);
   void discard(connection& one);
   connection* open(const asio::ip::tcp::endpoint& peer);
-  task<bool> resolve();
+  void make_idle(connection& one);
+  task<> resolve();
 
-  clock& clock_;
+  clock& time;
   poller& sockets;
   config settings;
   asio::ip::basic_resolver<asio::ip::tcp, executor> resolver;
   std::vector<asio::ip::tcp::endpoint> peers;
-  steady_time resolved_until{};
-  std::size_t next_peer = 0;
+  std::size_t preferred = 0; ///< of peers
   template <typename Hook>
   using linked = boost::intrusive::list<connection, boost::intrusive::base_hook<Hook>,
                                         boost::intrusive::constant_time_size<false>>;
   linked<every_hook> every;
   linked<idle_hook> idle;
+  task_group tasks;
 };
 
 http_client::http_client(clock& time, poller& sockets, const config& settings)
@@ -125,69 +137,79 @@ http_client::~http_client() = default;
 
 task<http_client::connection*> http_client::connect(steady_time due) {
   state& self = *state_;
-  if (!self.idle.empty()) {
+  const steady_time now = self.time.now();
+  while (!self.idle.empty()) {
     connection& ready = self.idle.back(); // the one used last, so that those not needed grow old
     self.idle.pop_back();
-    ready.at = connection::stage::lent;
-    co_return &ready;
+    if (now - ready.idle_since < idle_max) {
+      ready.at = connection::stage::lent;
+      co_return &ready;
+    }
+    self.discard(ready);
   }
-  due = std::min(due, self.clock_.now() + self.settings.connect_limit);
-  if (self.clock_.now() >= self.resolved_until) {
-    const bool resolved = co_await self.resolve();
-    if (!resolved) co_return nullptr;
+  due = std::min(due, now + self.settings.connect_limit);
+  const std::size_t tries = self.peers.size();
+  for (std::size_t i = 0; i < tries && !self.peers.empty(); ++i) {
+    connection* const fresh = self.open(self.peers[self.preferred % self.peers.size()]);
+    if (fresh != nullptr) {
+      bool in_time = true;
+      while (in_time && fresh->at == connection::stage::connecting)
+        in_time = co_await fresh->moved.wait_until(due);
+      if (fresh->at == connection::stage::lent) co_return fresh;
+      self.discard(*fresh);
+    }
+    ++self.preferred; // the next address; the one that answers is kept
   }
-  connection* const fresh = self.open(self.peers[self.next_peer++ % self.peers.size()]);
-  if (fresh == nullptr) co_return nullptr;
-  if (fresh->at == connection::stage::connecting) co_await fresh->moved.wait_until(due);
-  if (fresh->at == connection::stage::lent) co_return fresh;
-  self.resolved_until = {};
-  self.discard(*fresh);
   co_return nullptr;
 }
+
+void http_client::give_back(connection& unused) { state_->make_idle(unused); }
 
 task<http_answer> http_client::exchange(connection& with, std::string_view request, steady_time due) {
   state& self = *state_;
   http_answer answer;
+  answer.what = http_answer::kind::lost; // until more is known
   with.at = connection::stage::busy;
   with.unsent = request;
   with.answer = &answer;
   with.reader.emplace(answer);
   self.send(with);
-  if (with.at == connection::stage::busy) {
-    const bool moved = co_await with.moved.wait_until(due);
+  while (with.at == connection::stage::busy) {
+    const bool moved = co_await with.moved.wait_until(due); // may be a notification left from before
     if (!moved && with.at == connection::stage::busy)
       self.finish(with, with.unsent.empty() ? http_answer::kind::timed_out : http_answer::kind::not_sent);
   }
   const bool clean =
       with.at == connection::stage::answered && with.reader->keep_alive() && with.stash.empty();
   with.reader.reset();
-  if (clean) {
-    with.at = connection::stage::idle;
-    self.idle.push_back(with);
-  } else {
+  if (clean)
+    self.make_idle(with);
+  else
     self.discard(with);
-  }
   co_return answer;
 }
 
-task<bool> http_client::state::resolve() {
-  error_code error;
-  const asio::ip::address literal = asio::ip::make_address(settings.host, error);
-  peers.clear();
-  if (!error) {
-    peers.emplace_back(literal, settings.port);
-    resolved_until = never;
-    co_return true;
-  }
+void http_client::state::make_idle(connection& one) {
+  one.at = connection::stage::idle;
+  one.idle_since = time.now();
+  idle.push_back(one);
+}
+
+/// Looks the name up again and again; what was found last is used until something else is found.
+task<> http_client::state::resolve() {
   const std::string service = std::to_string(settings.port);
-  auto token = asio::redirect_error(asio::use_awaitable_t<executor>{}, error);
-  const auto found = co_await resolver.async_resolve(settings.host, service, token);
-  peers.clear(); // another caller may have resolved meanwhile
-  if (error) co_return false;
-  for (const auto& one : found)
-    peers.push_back(one.endpoint());
-  resolved_until = clock_.now() + resolved_for;
-  co_return !peers.empty();
+  event pause(time);
+  for (;;) {
+    error_code error;
+    auto token = asio::redirect_error(asio::use_awaitable_t<executor>{}, error);
+    const auto found = co_await resolver.async_resolve(settings.host, service, token);
+    if (!error && !found.empty()) {
+      peers.clear();
+      for (const auto& one : found)
+        peers.push_back(one.endpoint());
+    }
+    co_await pause.wait_for(error ? resolve_again : resolved_for);
+  }
 }
 
 http_client::connection* http_client::state::open(const asio::ip::tcp::endpoint& peer) {
@@ -200,7 +222,7 @@ http_client::connection* http_client::state::open(const asio::ip::tcp::endpoint&
     ::close(fd);
     return nullptr;
   }
-  auto one = std::make_unique<connection>(*this, clock_);
+  auto one = std::make_unique<connection>(*this, time);
   one->fd = fd;
   one->ready = &state::ready;
   if (connecting == 0) one->at = connection::stage::lent;

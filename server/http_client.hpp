@@ -48,9 +48,11 @@ public:
   http_client(const http_client&) = delete;
   http_client& operator=(const http_client&) = delete;
 
-  /// An idle connection or a new one; null if there is none by `due`. It belongs to the caller until
-  /// exchange(), which must follow in the same turn of the loop.
+  /// An idle connection or a new one; null if there is none by `due`, or the name is not resolved yet. It
+  /// belongs to the caller until exchange(), which must follow in the same turn of the loop.
   task<connection*> connect(steady_time due);
+  /// What connect() gave, and is not to be used.
+  void give_back(connection& unused);
   /// Sends `request`, whole and well-formed, and waits for its response. The connection comes back to the
   /// client, or is closed when its state is in doubt.
   task<http_answer> exchange(connection& with, std::string_view request, steady_time due);

@@ -16,10 +16,14 @@ namespace {
 
 /// Requests of one connection that wait for their answers; more are left in the socket.
 constexpr std::size_t pipeline_max = 64;
+/// A longer row of exchanges gives its memory back when it is empty.
+constexpr std::size_t exchanges_kept_max = 32;
 constexpr std::uint32_t idle_limit_s = 75;
 /// For the whole of one request, and for each piece of an answer that the peer takes.
 constexpr std::uint32_t slow_limit_s = 10;
 constexpr std::uint32_t linger_limit_s = 2;
+/// Of half-read requests and answers not taken yet, of all connections of a reactor.
+constexpr std::size_t held_bytes_max = std::size_t{64} * 1024 * 1024;
 /// An empty buffer that is larger gives its memory back.
 constexpr std::size_t kept_bytes_max = 1024;
 
@@ -103,10 +107,8 @@ void http_session::consume(std::span<char> bytes) {
     break;
   }
   if (no_more_requests_) bytes = {};
-  if (bytes.empty())
-    release(stash_);
-  else if (bytes.size() != stash_.size() || bytes.data() != stash_.data())
-    stash_.assign(bytes.data(), bytes.size());
+  keep(stash_, {bytes.data(), bytes.size()});
+  if (fd < 0) return;
   if (!stash_.empty() && began) set_limit(slow_limit_s);
   if (stash_.empty() && !began) set_limit(idle_limit_s);
   want();
@@ -180,16 +182,15 @@ void http_session::finish(exchange& one, const http_response& response) {
 
 void http_session::flush() {
   if (fd < 0 || !unsent_.empty()) return; // the rest follows when the socket takes it
-  if (pending() == 0 || !exchanges_[first_].is_ready) return;
-  std::string& output = gather();
-  send(output);
-  if (fd < 0) return;
-  if (pending() > 0) begin_next();
-  if (!stash_.empty() && unsent_.empty() && !no_more_requests_) { // left there because too many were pending
-    std::vector<char>& input = listener_.input_;
-    std::memcpy(input.data(), stash_.data(), stash_.size());
-    consume({input.data(), stash_.size()});
+  if (pending() > 0 && exchanges_[first_].is_ready) {
+    send(gather());
+    if (fd < 0) return;
+    if (pending() > 0) begin_next();
   }
+  if (stash_.empty() || !unsent_.empty() || no_more_requests_ || blocked_) return;
+  std::vector<char>& input = listener_.input_; // whole requests may be left there: too many were pending
+  std::memcpy(input.data(), stash_.data(), stash_.size());
+  consume({input.data(), stash_.size()});
 }
 
 /// The answers that are ready, in order, up to the first that is not.
@@ -202,7 +203,11 @@ std::string& http_session::gather() {
     release(one.text);
     ++first_;
   }
-  if (first_ == exchanges_.size() || first_ >= 2 * pipeline_max) {
+  if (first_ == exchanges_.size() && first_ > exchanges_kept_max) {
+    first_number_ += static_cast<std::uint32_t>(first_);
+    std::vector<exchange>().swap(exchanges_);
+    first_ = 0;
+  } else if (first_ == exchanges_.size() || first_ >= 2 * pipeline_max) {
     first_number_ += static_cast<std::uint32_t>(first_);
     exchanges_.erase(exchanges_.begin(), exchanges_.begin() + static_cast<std::ptrdiff_t>(first_));
     first_ = 0;
@@ -218,7 +223,8 @@ void http_session::send(std::string_view bytes) {
     if (sent >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(sent));
     } else if (errno == EAGAIN) {
-      unsent_ = std::string{bytes};
+      keep(unsent_, std::string{bytes});
+      if (fd < 0) return;
       set_limit(slow_limit_s);
       return want();
     } else if (errno != EINTR) {
@@ -226,7 +232,7 @@ void http_session::send(std::string_view bytes) {
     }
   }
   if (from_unsent) {
-    release(unsent_);
+    keep(unsent_, {});
     listener_.mark(*this);
   }
   written();
@@ -244,7 +250,7 @@ void http_session::written() {
 
 void http_session::end_of_input() {
   no_more_requests_ = true;
-  release(stash_);
+  keep(stash_, {});
   if (pending() == 0 && unsent_.empty()) return close();
   want();
 }
@@ -257,7 +263,21 @@ void http_session::retire() {
 }
 
 void http_session::look_at_time(std::uint32_t now_s) {
-  if (limit_s_ != 0 && now_s > limit_s_ && (pending() == 0 || !unsent_.empty())) close();
+  if (now_s > limit_s_ && (pending() == 0 || !unsent_.empty())) close();
+}
+
+/// Replaces what a buffer holds. All buffers of a reactor together are bounded: who asks for more is closed.
+void http_session::keep(std::string& buffer, std::string_view bytes) {
+  listener_.held_bytes_ += bytes.size();
+  listener_.held_bytes_ -= buffer.size();
+  buffer.assign(bytes);
+  if (bytes.empty()) release(buffer);
+  if (listener_.held_bytes_ > held_bytes_max && !bytes.empty()) close();
+}
+
+void http_session::drop_buffers() {
+  keep(stash_, {});
+  keep(unsent_, {});
 }
 
 void http_session::close() {

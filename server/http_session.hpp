@@ -41,6 +41,8 @@ public:
   void flush();
   /// Once a second: closes it if it has been too slow.
   void look_at_time(std::uint32_t now_s);
+  /// It is being closed.
+  void drop_buffers();
   /// The server stops: closes after the answers that are owed.
   void retire();
 
@@ -73,6 +75,7 @@ private:
   void send(std::string_view bytes);
   void written();
   void end_of_input();
+  void keep(std::string& buffer, std::string_view bytes);
   void close();
   [[nodiscard]] std::size_t pending() const { return exchanges_.size() - first_; }
   void set_limit(std::uint32_t seconds);
@@ -87,8 +90,8 @@ private:
   std::vector<exchange> exchanges_;
   std::size_t first_ = 0;          ///< of exchanges_, not written yet
   std::uint32_t first_number_ = 0; ///< of exchanges_[0]
-  std::uint32_t limit_s_ = 0;      ///< closed when the listener's seconds pass this; 0: no limit
-  bool blocked_ = false;          ///< by a request that is no payment: what follows it must see what it did
+  std::uint32_t limit_s_ = 0;      ///< closed when the listener's seconds pass this
+  bool blocked_ = false;           ///< by a request that is no payment: what follows it must see what it did
   bool no_more_requests_ = false;  ///< closes after what is pending
   bool lingering_ = false;         ///< all is written; reads until the peer closes, so that it gets that
 };

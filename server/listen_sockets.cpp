@@ -17,7 +17,6 @@ namespace {
 
 constexpr int pending_connections_max = 4096;
 
-
 std::string name_of(const listen_address& address) {
   if (!address.unix_path.empty()) return "unix:" + address.unix_path;
   const std::string host = address.tcp.address().to_string();

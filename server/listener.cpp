@@ -47,8 +47,15 @@ http_response payment_response(accept_verdict verdict) {
 
 listener::listener(clock& time, poller& polled, payment_flow& flow, endpoints_call endpoints,
                    std::atomic<std::size_t>& open_in_process, const config& settings)
-    : clock_(time), poller_(polled), flow_(flow), endpoints_(std::move(endpoints)), config_(settings),
-      open_in_process_(open_in_process), wall_(time.wall()), input_(input_bytes), tasks_(time) {
+    : clock_(time),
+      poller_(polled),
+      flow_(flow),
+      endpoints_(std::move(endpoints)),
+      config_(settings),
+      open_in_process_(open_in_process),
+      wall_(time.wall()),
+      input_(input_bytes),
+      tasks_(time) {
   prepare_answers();
 }
 
@@ -83,6 +90,7 @@ void listener::ready_to_accept(poller::watched& self, std::uint32_t) {
 void listener::accept(acceptor& from) {
   for (int i = 0; i < accepts_a_turn; ++i) {
     const int socket = ::accept4(from.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (socket < 0 && (errno == EMFILE || errno == ENFILE)) poller_.want(from, 0); // until the next tick
     if (socket < 0) return;
     if (open_in_process_.load(std::memory_order_relaxed) >= config_.connections_max)
       turn_away(socket);
@@ -123,6 +131,7 @@ void listener::turn_away(int socket) {
 
 void listener::close(http_session& session) {
   poller_.remove(session);
+  session.drop_buffers();
   ::close(session.fd);
   session.fd = -1;
   const std::uint32_t number = session.number();
@@ -161,6 +170,8 @@ task<> listener::tick() {
     co_await pause.wait_for(1s);
     ++now_s_;
     prepare_answers();
+    for (const auto& one : acceptors_)
+      poller_.want(*one, EPOLLIN);
     for (std::size_t i = 0; i < sessions_.size(); ++i)
       if (sessions_[i]) sessions_[i]->look_at_time(now_s_);
   }

@@ -23,7 +23,7 @@ public:
   /// Answers every request that is not `POST /payments`.
   using endpoints_call = std::function<task<http_response>(endpoint_request)>;
 
-  /// `sockets` are bound, listening and non-blocking; the listener closes those of TCP.
+  /// `sockets` are bound, listening and non-blocking; the listener closes them.
   /// `open_in_process` is counted up and down by every listener of the process.
   listener(clock& time, poller& polled, payment_flow& flow, endpoints_call endpoints,
            std::atomic<std::size_t>& open_in_process, const config& settings);
@@ -73,6 +73,7 @@ private:
   std::vector<http_session*> flushing_;
   std::atomic<std::size_t>& open_in_process_;
   std::size_t open_ = 0;
+  std::size_t held_bytes_ = 0; ///< in the sessions' buffers
   std::uint32_t generations_ = 0;
   std::uint32_t now_s_ = 1;
   bool retiring_ = false;

@@ -29,9 +29,8 @@ constexpr const char* usage =
     "Without an argument it serves. The configuration is read from the environment:\n\n";
 
 /// Until SIGTERM or SIGINT; a second one ends the process at once.
-void wait_for_signal(reactors& all, const config& settings) {
-  asio::io_context context(1);
-  asio::signal_set signals(context, SIGTERM, SIGINT);
+void wait_for_signal(asio::io_context& context, asio::signal_set& signals, reactors& all,
+                     const config& settings) {
   signals.async_wait([&](const boost::system::error_code&, int number) {
     spdlog::info("signal {}: stops within {} ms", number, settings.shutdown_timeout.count());
     all.begin_drain();
@@ -39,12 +38,14 @@ void wait_for_signal(reactors& all, const config& settings) {
       one->shut_down(std::chrono::steady_clock::now() + settings.shutdown_timeout);
   });
   context.run();
-  std::signal(SIGTERM, SIG_DFL);
-  std::signal(SIGINT, SIG_DFL);
+  signals.clear();
 }
 
 int serve(const config& settings) {
   const auto begun = std::chrono::steady_clock::now();
+  asio::io_context context(1);
+  asio::signal_set signals(context, SIGTERM, SIGINT); // from here on a signal means a clean stop
+  std::signal(SIGPIPE, SIG_IGN);                      // a log that nobody reads any more is no reason to end
   memory_ledger books({.payments_max = static_cast<std::uint32_t>(settings.memory_payments_max)});
   reactors all;
   for (std::uint32_t i = 0; i < settings.reactors; ++i)
@@ -62,7 +63,7 @@ int serve(const config& settings) {
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begun;
   spdlog::info("serves on {} with {} reactors, payments in memory, after {:.1f} ms", sockets.text(),
                settings.reactors, took.count());
-  wait_for_signal(all, settings);
+  wait_for_signal(context, signals, all, settings);
   for (std::thread& one : threads)
     one.join();
   all.clear();

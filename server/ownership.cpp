@@ -37,8 +37,9 @@ task<> ownership::live() {
       beaten = co_await beat();
     if (ended_) co_return;
     if (beaten) {
-      co_await take_over();
-      co_await look_for_strays();
+      const steady_time next_beat = begun + beat_period;
+      co_await take_over(next_beat);
+      co_await look_for_strays(next_beat);
     }
     if (flow_.epoch() == 0 && beaten) continue; // marked: the next one at once
     co_await flow_.epoch_lost().wait_until(begun + (beaten ? beat_period : retry_period));
@@ -51,6 +52,7 @@ task<bool> ownership::open() {
   if (!epoch) co_return false;
   spdlog::info("epoch {} begins", *epoch);
   stray_position_ = 0;
+  eldest_until_ = {};
   flow_.begin_epoch(*epoch, sent);
   co_return co_await beat();
 }
@@ -71,9 +73,11 @@ task<bool> ownership::beat() {
   co_return true;
 }
 
-task<> ownership::take_over() {
+/// A step at a time, until nothing is left or the next beat is due.
+task<> ownership::take_over(steady_time until) {
   if (is_planted(planted::no_adoption)) co_return;
-  while (flow_.epoch() != 0) {
+  event breath(clock_);
+  while (flow_.epoch() != 0 && clock_.now() < until) {
     const std::size_t limit = std::min(rows_.size(), flow_.room());
     if (limit == 0) co_return;
     std::size_t taken = 0;
@@ -86,10 +90,11 @@ task<> ownership::take_over() {
       flow_.adopt(std::span{rows_}.first(taken));
     }
     if (taken < limit) co_return;
+    co_await breath.wait_for(0ns); // a step is short for the others in this loop
   }
 }
 
-task<> ownership::look_for_strays() {
+task<> ownership::look_for_strays(steady_time until) {
   if (is_planted(planted::no_stray_scan)) co_return;
   if (!strays_likely_ && clock_.now() - strays_looked_ < stray_period) co_return;
   do {
@@ -99,6 +104,7 @@ task<> ownership::look_for_strays() {
     const ledger_status status = co_await ledger_.unsettled(epoch, stray_position_, rows_, found);
     if (status != ledger_status::done || flow_.epoch() != epoch) co_return;
     co_await flow_.adopt_strays(std::span{rows_}.first(found));
+    if (clock_.now() >= until) co_return; // goes on from here
   } while (stray_position_ != 0);
   strays_likely_ = false;
   strays_looked_ = clock_.now();

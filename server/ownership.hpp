@@ -27,8 +27,8 @@ private:
   task<> live();
   task<bool> open();
   task<bool> beat();
-  task<> take_over();
-  task<> look_for_strays();
+  task<> take_over(steady_time until);
+  task<> look_for_strays(steady_time until);
 
   clock& clock_;
   ledger& ledger_;

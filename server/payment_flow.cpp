@@ -63,6 +63,7 @@ payment_flow::payment_flow(clock& time, ledger& books, std::span<const std::uniq
       candidates_(processors.size()),
       epoch_begun_(time),
       epoch_lost_(time),
+      jitter_(settings.jitter_seed),
       doubts_(processors.size()),
       recoveries_(processors.size()),
       appends_(time, settings.batch_max),
@@ -102,7 +103,7 @@ void payment_flow::accept(const posted_payment& payment, const accept_reply& rep
   one.token = ++next_token_;
   one.reply = reply;
   // The choice of processor rides on the row's insert, if the send can start at once.
-  if (held_.waiting() == 0 && now < send_until_) one.at = route_for(one.slot, now);
+  if (held_.waiting() == 0 && now < send_by()) one.at = route_for(one.slot, now);
   if (one.at != no_processor) processors_[one.at]->reserve(payment.id);
   if (is_planted(planted::answer_before_durable)) {
     one.reply = {};
@@ -138,6 +139,7 @@ task<> payment_flow::append(std::span<entry> batch) {
       const bool begun = co_await epoch_begun_.wait_for(epoch_patience);
       if (begun || epoch_ != 0) continue;
       stuck_ = true;
+      appends_.drop([this](entry& one) { refuse({&one, 1}); });
       if (!in_doubt) co_return refuse(batch);
     }
     const epoch_id epoch = epoch_;
@@ -145,8 +147,10 @@ task<> payment_flow::append(std::span<entry> batch) {
     switch (status) {
     case ledger_status::done:
       stuck_ = false;
+      vouched_ = true;
       co_return conclude(batch, epoch);
     case ledger_status::unavailable:
+      vouched_ = false;
       if (!in_doubt) co_return refuse(batch);
       break;
     case ledger_status::in_doubt:
@@ -234,7 +238,8 @@ void payment_flow::refuse(std::span<entry> batch) {
 
 task<> payment_flow::dispatch() {
   for (;;) {
-    co_await work_.wait_for(held_.waiting() > 0 ? waiting_look : idle_look);
+    const bool some_wait = held_.waiting() > 0 || !refused_waiting_.empty();
+    co_await work_.wait_for(some_wait ? waiting_look : idle_look);
     look_after_processors();
     send_waiting();
   }
@@ -242,7 +247,8 @@ task<> payment_flow::dispatch() {
 
 void payment_flow::send_waiting() {
   const steady_time now = clock_.now();
-  if (now >= send_until_ || epoch_ == 0) return;
+  if (now >= send_by() || epoch_ == 0) return;
+  send_refused_elsewhere(now);
   while (held_.waiting() > 0) {
     held_slot slot = held_.next();
     processor_index at = route_for(slot, now);
@@ -272,6 +278,30 @@ task<> payment_flow::choose(held_slot slot, processor_index at) {
     co_return forget(slot, at);
   }
   co_await process(slot, at);
+}
+
+/// Those that some processor refuses stand apart, so that they hold up nobody who may go there.
+void payment_flow::send_refused_elsewhere(steady_time now) {
+  for (std::size_t i = 0; i < refused_waiting_.size();) {
+    const held_slot slot = refused_waiting_[i];
+    const processor_index at = route_for(slot, now);
+    if (at == no_processor) {
+      ++i;
+      continue;
+    }
+    refused_waiting_.erase(refused_waiting_.begin() + static_cast<std::ptrdiff_t>(i));
+    processors_[at]->reserve(held_[slot].id);
+    tasks_.spawn(choose(slot, at));
+  }
+}
+
+/// It names no processor any more, and is older than all that wait.
+void payment_flow::wait_again(held_slot slot) {
+  if (refusals_.contains(slot))
+    refused_waiting_.push_back(slot);
+  else
+    held_.wait_first(slot);
+  work_.notify();
 }
 
 processor_index payment_flow::route_for(held_slot slot, steady_time now) {
@@ -357,17 +387,14 @@ task<> payment_flow::process(held_slot slot, processor_index at) {
     }
     const bool left = co_await leave(slot, epoch, at, next);
     if (!left) co_return;
-    if (next == no_processor) {
-      held_.wait_first(slot);
-      co_return;
-    }
+    if (next == no_processor) co_return wait_again(slot);
     at = next;
   }
 }
 
 /// True once a send may begin; false when the payment is no longer ours.
 task<bool> payment_flow::may_send(epoch_id epoch) {
-  while (epoch_ == epoch && clock_.now() >= send_until_) {
+  while (epoch_ == epoch && clock_.now() >= send_by()) {
     event pause(clock_);
     co_await pause.wait_for(ledger_pause);
   }
@@ -378,7 +405,8 @@ task<outcome> payment_flow::charge(held_slot slot, processor_index at) {
   held_payment& held = held_[slot];
   if (held.attempts < std::numeric_limits<std::uint16_t>::max())
     held.attempts = (held.attempts + 1U) & 0xffff;
-  co_return co_await processors_[at]->charge(held.id, static_cast<std::int64_t>(held.amount_cents));
+  co_return co_await processors_[at]->charge(held.id, static_cast<std::int64_t>(held.amount_cents),
+                                             send_by());
 }
 
 /// Every send to `from` is proved not taken: the row names `to` from here on, or none. False when it is no
@@ -423,7 +451,7 @@ task<> payment_flow::resolve(held_slot slot, processor_index at, bool marked) {
     if (held.what == holding::verdict::same_amount) co_return settle(slot, at, held.requested_at);
     if (held.what == holding::verdict::other_amount) co_return co_await reject(slot, epoch, at);
 
-    const bool allowed = epoch_ == epoch && clock_.now() < send_until_ && processors_[at]->admits();
+    const bool allowed = epoch_ == epoch && clock_.now() < send_by() && processors_[at]->admits();
     if (allowed) {
       const bool ended = co_await resend(slot, epoch, at, pace_max);
       if (ended) co_return;
@@ -455,7 +483,7 @@ task<bool> payment_flow::resend(held_slot slot, epoch_id epoch, processor_index 
   case outcome::verdict::not_taken:
     if (is_planted(planted::reopen_after_failed_resend)) {
       const bool left = co_await leave(slot, epoch, at, no_processor);
-      if (left) held_.wait_first(slot);
+      if (left) wait_again(slot);
       co_return true;
     }
     break;
@@ -485,6 +513,7 @@ void payment_flow::settle(held_slot slot, processor_index at, wall_time requeste
   ++answers_;
   settlement one;
   one.slot = slot;
+  one.epoch = epoch_;
   one.item.id = held_[slot].id;
   one.item.requested_at = requested_at;
   one.item.processed_at = clock_.wall();
@@ -526,6 +555,8 @@ void payment_flow::settled(std::span<const settlement> batch, std::span<const se
       break;
     case settle_item::verdict::missing:
       ++counters_.missing;
+      if (batch[i].epoch == epoch_) // no purge came in between
+        spdlog::critical("payment {} was taken, and has no row", to_string(items[i].id));
       break;
     }
     refusals_.erase(batch[i].slot);
@@ -617,7 +648,13 @@ void payment_flow::lose_epoch() {
   full_ = false; // it may have been a purge
   send_until_ = {};
   held_.forget_waiting();
+  for (const held_slot slot : refused_waiting_)
+    held_.release(slot);
+  refused_waiting_.clear();
   refusals_.clear();
+  for (linked<doubt>& sleepers : doubts_)
+    for (doubt& sleeper : sleepers)
+      sleeper.wake.notify();
   epoch_lost_.notify();
 }
 
@@ -666,6 +703,10 @@ std::size_t payment_flow::room() const {
 }
 
 task<bool> payment_flow::drain(steady_time due) {
+  std::chrono::nanoseconds longest = config_.how.settle_within;
+  for (const auto& one : processors_)
+    longest = std::max(longest, one->expected().value());
+  last_send_ = due - longest; // what is begun later could be left without its outcome
   while (held_.size() > 0 && clock_.now() < due) {
     event pause(clock_);
     co_await pause.wait_for(waiting_look);

@@ -76,6 +76,8 @@ public:
     std::size_t batch_max = 1'000;
     /// No send begins later than this after the last confirmed beat was sent.
     std::chrono::nanoseconds beat_lease = std::chrono::seconds{3};
+    /// Of the pauses, so that instances do not beat in step.
+    std::uint32_t jitter_seed = 1;
   };
 
   payment_flow(clock& time, ledger& books, std::span<const std::unique_ptr<processor>> processors,
@@ -100,14 +102,13 @@ public:
   void adopt(std::span<const owned_row> rows);
   /// Takes up own rows that memory does not hold, as if from another owner.
   task<> adopt_strays(std::span<const owned_row> rows);
-  [[nodiscard]] bool holds(const payment_id& id) const { return held_.holds(id); }
   [[nodiscard]] std::size_t room() const;
 
   [[nodiscard]] const flow_counters& counters() const { return counters_; }
   [[nodiscard]] std::size_t held() const { return held_.size(); }
-  [[nodiscard]] std::size_t waiting() const { return held_.waiting(); }
+  [[nodiscard]] std::size_t waiting() const { return held_.waiting() + refused_waiting_.size(); }
   /// The ledger answers, and had room for the last payment.
-  [[nodiscard]] bool can_accept() const { return !stuck_ && !full_ && epoch_ != 0; }
+  [[nodiscard]] bool can_accept() const { return vouched_ && !stuck_ && !full_ && epoch_ != 0; }
 
 private:
   /// A payment whose row is being written.
@@ -126,6 +127,7 @@ private:
   };
   struct settlement {
     held_slot slot = 0;
+    epoch_id epoch = 0;
     settle_item item;
   };
   using hook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
@@ -152,6 +154,8 @@ private:
 
   task<> dispatch();
   void send_waiting();
+  void send_refused_elsewhere(steady_time now);
+  void wait_again(held_slot slot);
   task<> choose(held_slot slot, processor_index at);
   [[nodiscard]] processor_index route_for(held_slot slot, steady_time now);
   [[nodiscard]] bool refused_by_all(held_slot slot) const;
@@ -172,6 +176,7 @@ private:
   task<> settle_batches();
   void settled(std::span<const settlement> batch, std::span<const settle_item> items);
 
+  [[nodiscard]] steady_time send_by() const { return std::min(send_until_, last_send_); }
   [[nodiscard]] std::uint32_t since(steady_time now) const;
   [[nodiscard]] std::chrono::nanoseconds jittered(std::chrono::nanoseconds pause);
 
@@ -184,15 +189,18 @@ private:
 
   epoch_id epoch_ = 0;
   steady_time send_until_{};
+  steady_time last_send_ = never;
   event epoch_begun_;
   event epoch_lost_;
-  bool stuck_ = false; ///< the ledger does not answer, or not clearly
-  bool full_ = false;  ///< the ledger had no room for the last new payment
+  bool stuck_ = false;  ///< the ledger does not answer, or not clearly
+  bool vouched_ = true; ///< it took the last batch
+  bool full_ = false;   ///< the ledger had no room for the last new payment
   std::uint64_t next_token_ = 0;
-  std::uint32_t jitter_ = 1;
+  std::uint32_t jitter_;
 
   backlog held_;
-  std::map<held_slot, std::uint64_t> refusals_;
+  std::map<held_slot, std::uint64_t> refusals_; ///< a bit for each processor that will never take it
+  std::vector<held_slot> refused_waiting_;
   std::vector<linked<doubt>> doubts_;
   std::vector<std::uint64_t> recoveries_;
 

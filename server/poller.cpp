@@ -14,6 +14,11 @@ poller::poller(asio::io_context& context)
 
 poller::~poller() = default;
 
+void poller::close() {
+  is_closed_ = true;
+  epoll_.cancel();
+}
+
 bool poller::add(watched& one, std::uint32_t events) {
   epoll_event wanted{};
   wanted.events = events;
@@ -39,7 +44,7 @@ void poller::remove(watched& one) {
 
 void poller::wait() {
   epoll_.async_wait(asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
-    if (error) return; // the end of the reactor
+    if (error || is_closed_) return;
     turn();
     wait();
   });
@@ -48,7 +53,7 @@ void poller::wait() {
 void poller::turn() {
   const int count = ::epoll_wait(epoll_.native_handle(), events_->data(), events_max, 0);
   count_ = count > 0 ? static_cast<std::size_t>(count) : 0;
-  for (next_ = 0; next_ < count_;) {
+  for (next_ = 0; next_ < count_ && !is_closed_;) {
     const epoll_event& came = (*events_)[next_++];
     auto* one = static_cast<watched*>(came.data.ptr);
     if (one != nullptr) one->ready(*one, came.events);

@@ -30,6 +30,8 @@ public:
   poller(const poller&) = delete;
   poller& operator=(const poller&) = delete;
 
+  /// Nothing is reported from here on.
+  void close();
   /// Begins to watch `one.fd` for `events` (EPOLLIN, EPOLLOUT). False if the system refuses.
   [[nodiscard]] bool add(watched& one, std::uint32_t events);
   /// Changes what is watched for; no system call if it is the same.
@@ -45,6 +47,7 @@ private:
 
   asio::posix::basic_stream_descriptor<executor> epoll_;
   std::unique_ptr<std::array<epoll_event, events_max>> events_;
+  bool is_closed_ = false;
   std::size_t next_ = 0;
   std::size_t count_ = 0;
 };

@@ -8,8 +8,6 @@
 namespace repasse {
 namespace {
 
-/// How long a question waits before it looks again whether it may be asked.
-constexpr std::chrono::nanoseconds asking_pause = std::chrono::milliseconds{5};
 /// Between two lines of the log of the same kind, whatever happens.
 constexpr std::chrono::nanoseconds log_pause = std::chrono::seconds{1};
 
@@ -153,7 +151,7 @@ processor::processor(clock& time, poller& sockets, const config& settings)
       client_(time, sockets, settings.http),
       breaker_({.slow_after = settings.settle_within, .jitter_seed = settings.jitter_seed}) {}
 
-task<outcome> processor::charge(payment_id id, std::int64_t amount_cents) {
+task<outcome> processor::charge(payment_id id, std::int64_t amount_cents, steady_time send_by) {
   open_call call;
   call.started = clock_.now();
   call.is_trial = is_trial(id);
@@ -163,7 +161,10 @@ task<outcome> processor::charge(payment_id id, std::int64_t amount_cents) {
   http_answer answer;
   wall_time requested_at{};
   http_client::connection* const connection = co_await client_.connect(due);
-  if (connection != nullptr) {
+  const bool late = clock_.now() >= send_by;
+  if (connection != nullptr && late) {
+    client_.give_back(*connection);
+  } else if (connection != nullptr) {
     requested_at = clock_.wall();
     std::string body;
     write_charge(body, id, amount_cents, requested_at);
@@ -180,25 +181,27 @@ task<outcome> processor::charge(payment_id id, std::int64_t amount_cents) {
   outcome result;
   result.seen = of_answer(answer);
   result.requested_at = requested_at;
+  if (late)
+    breaker_.withdrawn(call.is_trial);
+  else
+    learn(result.seen, took, call);
   if (result.seen == evidence::known_silent || result.seen == evidence::failed_silent) {
     const holding held = co_await ask(id, amount_cents);
     result.seen = after_asking(result.seen, held.what);
     if (!is_planted(planted::own_time_for_known)) result.requested_at = held.requested_at;
   }
   result.what = verdict_of(result.seen);
-  learn(result.seen, took, call);
+  note(result.seen);
   co_return result;
 }
 
 task<holding> processor::ask(payment_id id, std::int64_t amount_cents) {
-  while (asking_ >= config_.asking_max) {
-    event pause(clock_);
-    co_await pause.wait_for(asking_pause);
-  }
-  ++asking_;
+  const steady_time due = clock_.now() + config_.ask_limit;
+  const bool may_ask = co_await begin_asking(due);
+  if (!may_ask) co_return holding{};
   std::string path = "/payments/" + to_string(id);
-  const http_answer answer = co_await get(std::move(path), clock_.now() + config_.ask_limit);
-  --asking_;
+  const http_answer answer = co_await get(std::move(path), due);
+  end_asking();
 
   holding held;
   if (answer.what != http_answer::kind::answered) co_return held;
@@ -210,6 +213,29 @@ task<holding> processor::ask(payment_id id, std::int64_t amount_cents) {
   held.what = same ? holding::verdict::same_amount : holding::verdict::other_amount;
   held.requested_at = theirs->requested_at;
   co_return held;
+}
+
+task<bool> processor::begin_asking(steady_time due) {
+  if (asking_ < config_.asking_max) {
+    ++asking_;
+    co_return true;
+  }
+  asker self(clock_);
+  askers_.push_back(self);
+  co_await self.turn.wait_until(due);
+  co_return self.may_ask;
+}
+
+/// Gives the place to who has waited longest.
+void processor::end_asking() {
+  if (askers_.empty()) {
+    --asking_;
+    return;
+  }
+  asker& next = askers_.front();
+  askers_.pop_front();
+  next.may_ask = true;
+  next.turn.notify();
 }
 
 task<std::optional<health_report>> processor::ask_health(steady_time due) {
@@ -284,10 +310,14 @@ void processor::log_change(steady_time now) {
     spdlog::warn("processor {}: breaker open", config_.name);
 }
 
-/// For what only a person can mend.
-void processor::raise_alarm(evidence what, steady_time now) {
-  if (now - alarmed_ < log_pause) return;
-  alarmed_ = now;
+/// Counts what a send came to, and raises an alarm for what only a person can mend.
+void processor::note(evidence what) {
+  ++seen_[static_cast<std::size_t>(what)];
+  if (what != evidence::misconfigured && what != evidence::refused && what != evidence::known_other) return;
+  const steady_time now = clock_.now();
+  steady_time& alarmed = alarmed_[static_cast<std::size_t>(what)];
+  if (now - alarmed < log_pause) return;
+  alarmed = now;
   spdlog::error("processor {}: a payment came back: {}", config_.name, to_string(what));
 }
 
@@ -299,11 +329,8 @@ void processor::answered(open_call& call) {
 }
 
 void processor::learn(evidence what, std::chrono::nanoseconds took, const open_call& call) {
-  ++seen_[static_cast<std::size_t>(what)];
   const steady_time now = clock_.now();
   const bool was_closed = breaker_.is_closed();
-  if (what == evidence::misconfigured || what == evidence::refused || what == evidence::known_other)
-    raise_alarm(what, now);
   if (what == evidence::misconfigured) {
     breaker_.trip(now, call.is_trial);
   } else if (is_alive(what)) {

@@ -78,8 +78,10 @@ public:
 
   /// One POST, and the question that some answers call for. `requestedAt` is stamped as the body is handed
   /// to the socket. Tells the breaker what it saw.
-  task<outcome> charge(payment_id id, std::int64_t amount_cents);
-  /// One GET, whatever the breaker says; at most asking_max at once, the others wait.
+  /// Nothing is sent at `send_by` or later.
+  task<outcome> charge(payment_id id, std::int64_t amount_cents, steady_time send_by);
+  /// One GET, whatever the breaker says; at most asking_max at once, the others wait their turn, ask_limit
+  /// in all.
   task<holding> ask(payment_id id, std::int64_t amount_cents);
   /// One health call, by the prober alone.
   task<std::optional<health_report>> ask_health(steady_time due);
@@ -122,16 +124,22 @@ private:
     bool overdue = false;
     bool is_trial = false;
   };
+  /// Waits for one of those who ask to end.
+  struct asker : hook {
+    explicit asker(clock& time) : turn(time) {}
+    event turn;
+    bool may_ask = false;
+  };
   using open_calls = boost::intrusive::list<open_call, boost::intrusive::constant_time_size<false>>;
 
-  task<outcome> classify(const http_answer& answer, payment_id id, std::int64_t amount_cents,
-                         wall_time requested_at);
   task<http_answer> get(std::string path, steady_time due);
+  task<bool> begin_asking(steady_time due);
+  void end_asking();
   void answered(open_call& call);
   void learn(evidence what, std::chrono::nanoseconds took, const open_call& call);
   [[nodiscard]] bool is_trial(const payment_id& id) const { return trial_ && *trial_ == id; }
   void log_change(steady_time now);
-  void raise_alarm(evidence what, steady_time now);
+  void note(evidence what);
 
   clock& clock_;
   config config_;
@@ -147,10 +155,11 @@ private:
   std::optional<payment_id> trial_; ///< whose send is the breaker's trial
   std::size_t in_flight_ = 0;
   std::size_t asking_ = 0;
+  boost::intrusive::list<asker, boost::intrusive::constant_time_size<false>> askers_;
   std::uint64_t recoveries_ = 0;
   bool logged_closed_ = true;
   steady_time logged_{};
-  steady_time alarmed_{};
+  std::array<steady_time, static_cast<std::size_t>(evidence::count)> alarmed_{};
   std::array<std::uint64_t, static_cast<std::size_t>(evidence::count)> seen_{};
 };
 

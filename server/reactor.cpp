@@ -35,9 +35,10 @@ std::vector<std::unique_ptr<processor>> make_processors(clock& time, poller& soc
   return made;
 }
 
-payment_flow::config flow_config(const config& settings) {
+payment_flow::config flow_config(const config& settings, std::uint32_t number) {
   payment_flow::config how;
   how.how = {settings.policy, settings.settle_within, settings.cheapest_patience};
+  how.jitter_seed = number + 1;
   how.backlog_max = share(settings.max_backlog, settings.reactors);
   return how;
 }
@@ -51,7 +52,7 @@ reactor::reactor(const config& settings, ledger& books, reactors& all, std::uint
       clock_(context_),
       poller_(context_),
       processors_(make_processors(clock_, poller_, settings, number)),
-      flow_(clock_, books, processors_, flow_config(settings)),
+      flow_(clock_, books, processors_, flow_config(settings, number)),
       ownership_(clock_, books, flow_),
       prober_(clock_, {.processors = processors_.size()}, probe_calls()),
       endpoints_(clock_, books, settings, all),
@@ -60,10 +61,15 @@ reactor::reactor(const config& settings, ledger& books, reactors& all, std::uint
                 all.connections(), {.connections_max = settings.max_connections}),
       tasks_(clock_) {}
 
-reactor::~reactor() {
-  clock_.abandon();
-  context_.restart();
-  context_.poll(); // destroys the coroutines that were abandoned
+reactor::~reactor() = default;
+
+void reactor::wind_up() {
+  poller_.close();
+  for (int i = 0; i < 2; ++i) { // what was ready runs once more, and waits again
+    clock_.abandon();
+    context_.restart();
+    context_.poll();
+  }
 }
 
 void reactor::run() {
@@ -90,6 +96,9 @@ task<> reactor::drain(steady_time due) {
     co_await pause.wait_for(10ms);
   co_await ownership_.end();
   if (!settled) spdlog::warn("stops with {} payments unsettled", flow_.held());
+  all_.one_drained();
+  while (!all_.all_drained() && clock_.now() < due)
+    co_await pause.wait_for(10ms);
   context_.stop();
 }
 
@@ -125,7 +134,11 @@ void reactor::purged() {
 
 void reactors::add(std::unique_ptr<reactor> one) { all_.push_back(std::move(one)); }
 
-void reactors::clear() { all_.clear(); }
+void reactors::clear() {
+  for (const auto& one : all_)
+    one->wind_up();
+  all_.clear();
+}
 
 executor detail::executor_of(reactor& one) { return one.get_executor(); }
 

@@ -12,7 +12,6 @@
 #include "server/poller.hpp"
 #include "server/processor.hpp"
 
-#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -49,6 +48,10 @@ public:
   /// From any thread: `/readyz` says so first, then no more connections, then every send comes to its
   /// outcome; run() returns at `due` at the latest.
   void shut_down(steady_time due);
+
+  /// After run(), by the thread that destroys it, while all other reactors are still there: ends every
+  /// coroutine.
+  void wind_up();
 
   /// From any thread.
   [[nodiscard]] executor get_executor() { return context_.get_executor(); }

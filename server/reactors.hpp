@@ -28,6 +28,9 @@ public:
   /// From any thread: SIGTERM has come.
   void begin_drain() { draining_.store(true, std::memory_order_relaxed); }
   [[nodiscard]] bool is_draining() const { return draining_.load(std::memory_order_relaxed); }
+  /// A reactor has nothing left to do; it goes on answering the others until all have said so.
+  void one_drained() { drained_.fetch_add(1, std::memory_order_relaxed); }
+  [[nodiscard]] bool all_drained() const { return drained_.load(std::memory_order_relaxed) >= all_.size(); }
 
   /// Runs `call(reactor&)`, which returns a task<Result>, in every reactor's own thread; the results in
   /// order. One that has not answered at `due` leaves its result as Result{}.
@@ -42,6 +45,7 @@ private:
   std::atomic<std::size_t> connections_{0};
   std::vector<std::unique_ptr<reactor>> all_;
   std::atomic<bool> draining_{false};
+  std::atomic<std::size_t> drained_{0};
 };
 
 namespace detail {
@@ -75,7 +79,7 @@ task<std::vector<Result>> reactors::gather(clock& home, steady_time due, Call ca
     asio::co_spawn(detail::executor_of(one), call(one), std::move(deliver));
   }
   co_await under_way->done.wait_until(due);
-  co_return std::move(under_way->results);
+  co_return under_way->results; // a copy: whoever is late still writes to the original
 }
 
 } // namespace repasse

@@ -21,7 +21,8 @@ std::chrono::nanoseconds expectation(const candidate& one) { return std::max(one
 processor_index cheapest(std::span<const candidate> candidates, std::span<const processor_index> order,
                          const routing& how, std::chrono::nanoseconds waited, std::uint64_t refused) {
   const bool patient = waited < how.cheapest_patience;
-  std::int64_t missed_fee_ppm = std::numeric_limits<std::int64_t>::max(); // of the cheapest that is not to be had
+  std::int64_t missed_fee_ppm =
+      std::numeric_limits<std::int64_t>::max(); // of the cheapest that is not to be had
   int possible = 0;
   processor_index slow = no_processor;
   for (const processor_index index : order) {

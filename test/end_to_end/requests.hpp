@@ -1,8 +1,8 @@
 // Requests as the end-to-end tests send them, and what every refusal must look like.
 #pragma once
 
-#include "bench/http_caller.hpp"
 #include "bench/flat_json.hpp"
+#include "bench/http_caller.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -20,12 +20,13 @@ namespace repasse {
 
 /// A running processor-simulator on a port of its own; killed with this object.
 class simulator_process {
- public:
+public:
   /// On any free port, unless one is given.
   explicit simulator_process(std::vector<std::string> options = {}, std::uint16_t port = 0) {
     int pipe_ends[2] = {-1, -1};
     BOOST_REQUIRE(::pipe(pipe_ends) == 0);
-    options.insert(options.begin(), {REPASSE_PROCESSOR_SIMULATOR, "--host", "127.0.0.1", "--port", std::to_string(port)});
+    options.insert(options.begin(),
+                   {REPASSE_PROCESSOR_SIMULATOR, "--host", "127.0.0.1", "--port", std::to_string(port)});
     process_ = ::fork();
     if (process_ == 0) {
       std::vector<char*> arguments;
@@ -61,7 +62,7 @@ class simulator_process {
     return {"127.0.0.1", port_, time_limit};
   }
 
- private:
+private:
   pid_t process_ = -1;
   std::uint16_t port_ = 0;
 };

@@ -1,8 +1,8 @@
 // The real processor-simulator, asked over real sockets: each sentence of CONTRACT section 3, each
 // hostile mode. What repasse's own tests rest on is tested here.
 #define BOOST_TEST_MODULE simulator
-#include "bench/http_caller.hpp"
 #include "bench/flat_json.hpp"
+#include "bench/http_caller.hpp"
 #include "test/end_to_end/simulator_process.hpp"
 
 #include <boost/asio/io_context.hpp>

@@ -31,7 +31,7 @@ std::string amount_of(std::int64_t cents) {
 
 /// What repasse would answer: payments as they were put in, summaries of its own totals.
 class fake_repasse {
- public:
+public:
   fake_repasse() : acceptor_(context_, {asio::ip::address_v4::loopback(), 0}) {
     acceptor_thread_ = std::jthread([this] { accept(); });
   }
@@ -56,7 +56,7 @@ class fake_repasse {
   std::unordered_map<std::string, std::string> bodies; ///< by target; not changed while an audit runs
   std::array<taken_payments, 2> books;
 
- private:
+private:
   void accept() {
     for (;;) {
       asio::ip::tcp::socket socket(context_);
@@ -98,10 +98,10 @@ class fake_repasse {
     std::string body;
     for (std::size_t p = 0; p < books.size(); ++p) {
       const bool bounded = target.size() > to_at;
-      const taken_totals totals =
-          bounded ? books[p].within(*parse_time(target.substr(from_at, 24), rounding::up),
-                                    *parse_time(target.substr(to_at, 24), rounding::down))
-                  : books[p].all();
+      const taken_totals totals = bounded
+                                      ? books[p].within(*parse_time(target.substr(from_at, 24), rounding::up),
+                                                        *parse_time(target.substr(to_at, 24), rounding::down))
+                                      : books[p].all();
       body.append(p == 0 ? "{\"" : ",\"").append(names[p]).append(R"(":{"totalRequests":)");
       body.append(std::to_string(totals.requests)).append(R"(,"totalAmount":)");
       body.append(amount_of(totals.amount_cents)).append("}");

@@ -33,6 +33,8 @@ task<http_client::connection*> http_client::connect(steady_time due) {
   co_return to.is_down ? nullptr : &state_->any;
 }
 
+void http_client::give_back(connection&) {}
+
 task<http_answer> http_client::exchange(connection&, std::string_view request, steady_time due) {
   world::call sent(state_->time);
   world::current().send(sent, state_->peer, request);

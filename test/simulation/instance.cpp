@@ -40,7 +40,8 @@ instance::instance(ledger& books, poller& no_sockets, const instance_settings& s
       clock_(*context_),
       ledger_(clock_, books, weather),
       processors_(make_processors(clock_, no_sockets, settings, number)),
-      flow_(clock_, ledger_, processors_, {.how = settings.how, .backlog_max = settings.backlog_max}),
+      flow_(clock_, ledger_, processors_,
+            {.how = settings.how, .backlog_max = settings.backlog_max, .jitter_seed = number + 1}),
       ownership_(clock_, ledger_, flow_),
       prober_(clock_, {.processors = processors_.size()}, probe_calls(processors_, ownership_)) {
   flow_.start();

@@ -104,9 +104,7 @@ private:
 
   std::size_t below(std::size_t bound) { return random_() % bound; }
 
-  void begin() {
-    open_.push_back({.is_trial = circuit_.begin()});
-  }
+  void begin() { open_.push_back({.is_trial = circuit_.begin()}); }
 
   void end(std::size_t index) {
     call& one = open_[index];
