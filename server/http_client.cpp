@@ -179,8 +179,8 @@ task<http_answer> http_client::exchange(connection& with, std::string_view reque
     if (!moved && with.at == connection::stage::busy)
       self.finish(with, with.unsent.empty() ? http_answer::kind::timed_out : http_answer::kind::not_sent);
   }
-  const bool clean =
-      with.at == connection::stage::answered && with.reader->keep_alive() && with.stash.empty();
+  const bool clean = with.at == connection::stage::answered && with.unsent.empty() &&
+                     with.reader->keep_alive() && with.stash.empty();
   with.reader.reset();
   if (clean)
     self.make_idle(with);

@@ -241,6 +241,7 @@ task<> payment_flow::dispatch() {
     const bool some_wait = held_.waiting() > 0 || !refused_waiting_.empty();
     co_await work_.wait_for(some_wait ? waiting_look : idle_look);
     look_after_processors();
+    note_acceptance();
     send_waiting();
   }
 }
@@ -322,6 +323,18 @@ bool payment_flow::refused_by_all(held_slot slot) const {
   const auto found = refusals_.find(slot);
   if (found == refusals_.end()) return false;
   return static_cast<std::size_t>(std::popcount(found->second)) == processors_.size();
+}
+
+void payment_flow::note_acceptance() {
+  if (could_accept_ == can_accept()) return;
+  could_accept_ = can_accept();
+  could_accept_since_ = clock_.now();
+  if (could_accept_)
+    spdlog::info("payments are accepted again");
+  else
+    spdlog::warn("no payments are accepted: {}", held_.size() >= config_.backlog_max ? "too many wait"
+                                                 : full_                             ? "the ledger is full"
+                                                                                     : "the ledger is away");
 }
 
 /// Recovery wakes those in doubt there, and so does a trial that is to be had.

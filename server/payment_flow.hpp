@@ -107,8 +107,12 @@ public:
   [[nodiscard]] const flow_counters& counters() const { return counters_; }
   [[nodiscard]] std::size_t held() const { return held_.size(); }
   [[nodiscard]] std::size_t waiting() const { return held_.waiting() + refused_waiting_.size(); }
-  /// The ledger answers, and had room for the last payment.
-  [[nodiscard]] bool can_accept() const { return vouched_ && !stuck_ && !full_ && epoch_ != 0; }
+  /// The ledger answers, had room for the last payment, and fewer wait than are allowed.
+  [[nodiscard]] bool can_accept() const {
+    return vouched_ && !stuck_ && !full_ && epoch_ != 0 && held_.size() < config_.backlog_max;
+  }
+  /// When that last changed, to some ten milliseconds.
+  [[nodiscard]] steady_time can_accept_since() const { return could_accept_since_; }
 
 private:
   /// A payment whose row is being written.
@@ -160,6 +164,7 @@ private:
   [[nodiscard]] processor_index route_for(held_slot slot, steady_time now);
   [[nodiscard]] bool refused_by_all(held_slot slot) const;
   void look_after_processors();
+  void note_acceptance();
 
   task<> process(held_slot slot, processor_index at);
   task<bool> may_send(epoch_id epoch);
@@ -190,6 +195,8 @@ private:
   epoch_id epoch_ = 0;
   steady_time send_until_{};
   steady_time last_send_ = never;
+  bool could_accept_ = true;
+  steady_time could_accept_since_{};
   event epoch_begun_;
   event epoch_lost_;
   bool stuck_ = false;  ///< the ledger does not answer, or not clearly

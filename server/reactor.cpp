@@ -116,14 +116,22 @@ prober::calls reactor::probe_calls() {
 
 reactor_report reactor::report() const {
   reactor_report made;
+  const steady_time now = clock_.now();
   for (const auto& one : processors_) {
-    made.processors.push_back({one->circuit().now_in(), one->in_flight(), one->expected().value(),
-                               one->latencies(), one->health()});
+    reactor_report::seen_processor& seen = made.processors.emplace_back();
+    seen.circuit = one->circuit().now_in();
+    seen.since = std::max(started_, one->circuit().since());
+    seen.in_flight = one->in_flight();
+    seen.expected = one->expected().value();
+    seen.oldest_open = one->view(now).oldest_open;
+    seen.latencies = one->latencies();
+    seen.health = one->health();
   }
   made.flow = flow_.counters();
   made.held = flow_.held();
   made.waiting = flow_.waiting();
-  made.can_accept = flow_.can_accept() && made.held < share(settings_.max_backlog, settings_.reactors);
+  made.can_accept = flow_.can_accept();
+  made.since = std::max(started_, flow_.can_accept_since());
   return made;
 }
 

@@ -21,8 +21,10 @@ namespace repasse {
 struct reactor_report {
   struct seen_processor {
     breaker::state circuit = breaker::state::closed;
+    steady_time since{}; ///< when the breaker last opened or closed
     std::size_t in_flight = 0;
     std::chrono::nanoseconds expected{0};
+    std::chrono::nanoseconds oldest_open{0}; ///< age of the oldest call without an answer
     latency_histogram latencies;
     std::optional<health_report> health;
   };
@@ -31,6 +33,7 @@ struct reactor_report {
   std::size_t held = 0;
   std::size_t waiting = 0;
   bool can_accept = false;
+  steady_time since{}; ///< when that last changed
 };
 
 /// Built by main, which runs each in a thread of its own.
@@ -71,6 +74,7 @@ private:
   reactors& all_;
   asio::io_context context_;
   clock clock_;
+  steady_time started_ = clock_.now();
   poller poller_;
   std::vector<std::unique_ptr<processor>> processors_;
   payment_flow flow_;
