@@ -65,7 +65,7 @@ bench_pipelined() {
 }
 
 bench_flow() {
-  local rate=4000 seconds=3 run micros posted=0 unsettled=0 all_unsettled=() our_micros=() yardstick_micros=()
+  local rate=${FLOW_RATE:-8000} seconds=3 run micros posted=0 unsettled=0 all_unsettled=() our_micros=() yardstick_micros=()
   tell "whole flow: both get $rate payments per second"
   start_yardstick
   start_processors
