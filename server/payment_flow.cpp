@@ -15,8 +15,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Between two tries of a ledger that is away.
-constexpr std::chrono::nanoseconds ledger_pause = 50ms;
 /// How long an append waits for a new epoch before its clients are told.
 constexpr std::chrono::nanoseconds epoch_patience = 500ms;
 /// How often those who wait look again, while nothing tells them to.
@@ -32,26 +30,6 @@ constexpr std::chrono::nanoseconds retry_pause_min = 5ms;
 constexpr std::chrono::nanoseconds retry_pause_max = 1s;
 
 } // namespace
-
-void flow_counters::add(const flow_counters& other) {
-  accepted += other.accepted;
-  replayed += other.replayed;
-  conflicts += other.conflicts;
-  refused += other.refused;
-  settled += other.settled;
-  rejected += other.rejected;
-  doubts += other.doubts;
-  resends += other.resends;
-  adopted += other.adopted;
-  refused_choices += other.refused_choices;
-  refused_doubts += other.refused_doubts;
-  refused_rejections += other.refused_rejections;
-  repeated_appends += other.repeated_appends;
-  repeated_amends += other.repeated_amends;
-  repeated_settles += other.repeated_settles;
-  mismatches += other.mismatches;
-  missing += other.missing;
-}
 
 payment_flow::payment_flow(clock& time, ledger& books, std::span<const std::unique_ptr<processor>> processors,
                            const config& settings)
@@ -166,7 +144,7 @@ task<> payment_flow::append(std::span<entry> batch) {
       continue;
     }
     event pause(clock_);
-    co_await pause.wait_for(jittered(ledger_pause));
+    co_await pause.wait_for(jittered(config_.ledger_pause));
   }
 }
 
@@ -409,7 +387,7 @@ task<> payment_flow::process(held_slot slot, processor_index at) {
 task<bool> payment_flow::may_send(epoch_id epoch) {
   while (epoch_ == epoch && clock_.now() >= send_by()) {
     event pause(clock_);
-    co_await pause.wait_for(ledger_pause);
+    co_await pause.wait_for(config_.ledger_pause);
   }
   co_return epoch_ == epoch;
 }
@@ -547,7 +525,7 @@ task<> payment_flow::settle_batches() {
       if (status == ledger_status::done) break;
       ++counters_.repeated_settles;
       event pause(clock_);
-      co_await pause.wait_for(jittered(ledger_pause));
+      co_await pause.wait_for(jittered(config_.ledger_pause));
     }
     settled(batch, settle_items_);
   }
@@ -596,146 +574,6 @@ void payment_flow::forget(held_slot slot, processor_index at) {
   refusals_.erase(slot);
   held_.release(slot);
   if (held_.waiting() > 0) work_.notify();
-}
-
-// Changes of rows that are not settled: batched like all writes, each a compare-and-set.
-
-/// True if the row is ours and now as wished; false if it is no longer ours. Waits as long as neither is
-/// known.
-task<bool> payment_flow::amend(held_slot slot, epoch_id epoch, payment_status status, processor_index at) {
-  change wish(clock_);
-  wish.epoch = epoch;
-  wish.item.id = held_[slot].id;
-  wish.item.version = held_[slot].version;
-  wish.item.attempts = static_cast<std::uint16_t>(held_[slot].attempts);
-  wish.item.status = status;
-  wish.item.processor = at;
-  amends_.push(&wish);
-  co_await wish.done.wait_until();
-  if (wish.item.applied) held_[slot].version = wish.item.version + 1;
-  co_return wish.item.applied;
-}
-
-task<> payment_flow::amend_batches() {
-  for (;;) {
-    const std::span<change*> batch = co_await amends_.next();
-    for (;;) {
-      amend_items_.clear();
-      const epoch_id epoch = epoch_;
-      for (change* one : batch)
-        if (one->epoch == epoch) amend_items_.push_back(one->item);
-      if (amend_items_.empty()) break;
-      const ledger_status status = co_await ledger_.amend(epoch, amend_items_);
-      if (status == ledger_status::done) {
-        auto answer = amend_items_.begin();
-        for (change* one : batch)
-          if (one->epoch == epoch) one->item.applied = (answer++)->applied;
-        break;
-      }
-      if (status == ledger_status::epoch_ended) break;
-      if (status == ledger_status::in_doubt && is_planted(planted::believe_choice_in_doubt)) {
-        for (change* one : batch)
-          one->item.applied = true;
-        break;
-      }
-      ++counters_.repeated_amends;
-      event pause(clock_);
-      co_await pause.wait_for(jittered(ledger_pause));
-    }
-    for (change* one : batch)
-      one->done.notify();
-  }
-}
-
-// Epochs: what ownership tells.
-
-void payment_flow::begin_epoch(epoch_id epoch, steady_time beat_sent) {
-  epoch_ = epoch;
-  beat_confirmed(beat_sent);
-  stuck_ = false;
-  epoch_begun_.notify();
-}
-
-void payment_flow::lose_epoch() {
-  epoch_ = 0;
-  full_ = false; // it may have been a purge
-  send_until_ = {};
-  held_.forget_waiting();
-  for (const held_slot slot : refused_waiting_)
-    held_.release(slot);
-  refused_waiting_.clear();
-  refusals_.clear();
-  for (linked<doubt>& sleepers : doubts_)
-    for (doubt& sleeper : sleepers)
-      sleeper.wake.notify();
-  epoch_lost_.notify();
-}
-
-void payment_flow::adopt(std::span<const owned_row> rows) {
-  for (auto row = rows.rbegin(); row != rows.rend(); ++row) { // so that the oldest comes to stand first
-    held_payment held;
-    held.id = row->id;
-    held.amount_cents = static_cast<std::uint64_t>(row->amount_cents) & ((std::uint64_t{1} << 40) - 1);
-    held.attempts = row->attempts;
-    held.version = row->version;
-    held.since_ms = since(clock_.now());
-    const held_slot slot = held_.hold(held);
-    ++counters_.adopted;
-    if (row->processor == no_processor || is_planted(planted::adopt_as_accepted)) {
-      held_.wait_first(slot);
-    } else {
-      processors_[row->processor]->adopt();
-      tasks_.spawn(resolve(slot, row->processor, true));
-    }
-  }
-  if (held_.waiting() > 0) work_.notify();
-}
-
-task<> payment_flow::adopt_strays(std::span<const owned_row> rows) {
-  for (const owned_row& row : rows) {
-    if (held_.holds(row.id)) continue;
-    change wish(clock_);
-    wish.epoch = epoch_;
-    wish.item = {.id = row.id,
-                 .version = row.version,
-                 .attempts = row.attempts,
-                 .status = row.status,
-                 .processor = row.processor};
-    if (row.processor != no_processor) wish.item.status = payment_status::unknown;
-    amends_.push(&wish);
-    co_await wish.done.wait_until();
-    if (!wish.item.applied || held_.holds(row.id)) continue;
-    owned_row taken = row;
-    ++taken.version;
-    adopt({&taken, 1});
-  }
-}
-
-std::size_t payment_flow::room() const {
-  return held_.size() >= config_.backlog_max ? 0 : config_.backlog_max - held_.size();
-}
-
-task<bool> payment_flow::drain(steady_time due) {
-  std::chrono::nanoseconds longest = config_.how.settle_within;
-  for (const auto& one : processors_)
-    longest = std::max(longest, one->expected().value());
-  last_send_ = due - longest; // what is begun later could be left without its outcome
-  while (held_.size() > 0 && clock_.now() < due) {
-    event pause(clock_);
-    co_await pause.wait_for(waiting_look);
-  }
-  co_return held_.size() == 0;
-}
-
-std::uint32_t payment_flow::since(steady_time now) const {
-  const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
-  return static_cast<std::uint32_t>(millis.count());
-}
-
-/// Between three quarters of `pause` and five quarters.
-std::chrono::nanoseconds payment_flow::jittered(std::chrono::nanoseconds pause) {
-  jitter_ = jitter_ * 1664525U + 1013904223U;
-  return pause * 3 / 4 + pause * (jitter_ >> 24) / 512;
 }
 
 } // namespace repasse

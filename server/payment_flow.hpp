@@ -76,6 +76,8 @@ public:
     std::size_t batch_max = 1'000;
     /// No send begins later than this after the last confirmed beat was sent.
     std::chrono::nanoseconds beat_lease = std::chrono::seconds{3};
+    /// Between two tries of a ledger that is away.
+    std::chrono::nanoseconds ledger_pause = std::chrono::milliseconds{50};
     /// Of the pauses, so that instances do not beat in step.
     std::uint32_t jitter_seed = 1;
   };
