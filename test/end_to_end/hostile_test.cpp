@@ -145,6 +145,32 @@ BOOST_AUTO_TEST_CASE(the_books_agree_after_processors_that_hang_fail_and_lie) {
   run(all);
 }
 
+/// One that the first processor refuses for ever waits for the second, which is away; the others do not.
+BOOST_AUTO_TEST_CASE(a_payment_that_one_processor_refuses_holds_up_no_other) {
+  const simulator_process first({"--hostile", "status-400:0.1"});
+  const server_process server{{{"PROCESSOR_DEFAULT_URL", "http://" + address_of(first.port())},
+                               {"PROCESSOR_FALLBACK_URL", "http://" + address_of(free_port())}}};
+  http_caller caller = server.caller();
+  for (std::size_t i = 0; i < 300; ++i)
+    BOOST_TEST(caller.call("POST", "/payments", requests::payment_body(i)).status == 202U);
+  const auto count = [&caller](const std::string& status) {
+    const std::string page = caller.call("GET", "/payments?limit=1000&status=" + status).body;
+    std::size_t found = 0;
+    for (std::size_t at = page.find("correlationId"); at != std::string::npos;
+         at = page.find("correlationId", at + 1))
+      ++found;
+    return found;
+  };
+  std::size_t processed = 0;
+  for (int look = 0; look < 200 && processed + count("accepted") != 300; ++look) {
+    std::this_thread::sleep_for(30ms);
+    processed = count("processed");
+  }
+  BOOST_TEST(processed > 200U);
+  BOOST_TEST(processed < 300U);
+  BOOST_TEST(processed + count("accepted") == 300U);
+}
+
 BOOST_AUTO_TEST_CASE(payments_wait_for_processors_that_are_not_there_yet) {
   const std::uint16_t port = free_port();
   const server_process server{
