@@ -38,8 +38,8 @@ void clients::post_to(std::uint32_t number, std::size_t to, bool repeats) {
   if (cluster_.is_up(to))
     cluster_.at(to).post_payment({one.id, one.amount_cents}, {&clients::answered, this, {number, 0, 0}});
   // Some say it twice, at once or a little later, to the same instance.
-  if (repeats && world_.chance(0.05))
-    world_.after(world_.between(0s, 1500ms), [this, number, to] { post_to(number, to, false); });
+  if (repeats && world_.chance(0.15))
+    world_.after(world_.between(0s, 4s), [this, number, to] { post_to(number, to, false); });
 }
 
 void clients::answered(void* self, const accept_reply::place& where, accept_verdict verdict) {

@@ -21,7 +21,7 @@ struct arguments {
   bool logs = false;
 };
 
-constexpr std::uint64_t planted_seeds_max = 400;
+constexpr std::uint64_t planted_seeds_max = 1500;
 
 struct named_count {
   const char* name;
