@@ -24,14 +24,14 @@ held_slot backlog::hold(const held_payment& payment) {
 
 void backlog::release(held_slot slot) {
   const std::size_t mask = index_.size() - 1;
-  std::size_t hole = home(id_of(slot));
+  std::size_t hole = home((*this)[slot].id);
   while (index_[hole] != slot) {
     REPASSE_CHECK(index_[hole] != empty);
     hole = (hole + 1) & mask;
   }
   // Moves back whatever probed past the hole.
   for (std::size_t at = (hole + 1) & mask; index_[at] != empty; at = (at + 1) & mask) {
-    const std::size_t wanted = home(id_of(index_[at]));
+    const std::size_t wanted = home((*this)[index_[at]].id);
     if (((at - wanted) & mask) < ((at - hole) & mask)) continue;
     index_[hole] = index_[at];
     hole = at;
@@ -45,7 +45,7 @@ void backlog::release(held_slot slot) {
 bool backlog::holds(const payment_id& id) const {
   if (index_.empty()) return false;
   for (std::size_t at = home(id); index_[at] != empty; at = (at + 1) & (index_.size() - 1))
-    if (id_of(index_[at]) == id) return true;
+    if ((*this)[index_[at]].id == id) return true;
   return false;
 }
 
@@ -83,7 +83,7 @@ void backlog::forget_waiting() {
 }
 
 void backlog::index_insert(held_slot slot) {
-  std::size_t at = home(id_of(slot));
+  std::size_t at = home((*this)[slot].id);
   while (index_[at] != empty)
     at = (at + 1) & (index_.size() - 1);
   index_[at] = slot;

@@ -38,6 +38,9 @@ public:
   [[nodiscard]] held_payment& operator[](held_slot slot) {
     return (*slabs_[slot / slab_size])[slot % slab_size];
   }
+  [[nodiscard]] const held_payment& operator[](held_slot slot) const {
+    return (*slabs_[slot / slab_size])[slot % slab_size];
+  }
   [[nodiscard]] bool holds(const payment_id& id) const;
   /// Waiting and under way.
   [[nodiscard]] std::size_t size() const { return used_; }
@@ -58,9 +61,6 @@ public:
   void forget_waiting();
 
 private:
-  [[nodiscard]] const payment_id& id_of(held_slot slot) const {
-    return (*slabs_[slot / slab_size])[slot % slab_size].id;
-  }
   void make_room_to_wait();
   void index_insert(held_slot slot);
   void index_grow();

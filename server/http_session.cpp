@@ -203,15 +203,14 @@ std::string& http_session::gather() {
     release(one.text);
     ++first_;
   }
-  if (first_ == exchanges_.size() && first_ > exchanges_kept_max) {
-    first_number_ += static_cast<std::uint32_t>(first_);
+  const bool is_empty = first_ == exchanges_.size();
+  if (!is_empty && first_ < 2 * pipeline_max) return output;
+  first_number_ += static_cast<std::uint32_t>(first_);
+  if (is_empty && first_ > exchanges_kept_max)
     std::vector<exchange>().swap(exchanges_);
-    first_ = 0;
-  } else if (first_ == exchanges_.size() || first_ >= 2 * pipeline_max) {
-    first_number_ += static_cast<std::uint32_t>(first_);
+  else
     exchanges_.erase(exchanges_.begin(), exchanges_.begin() + static_cast<std::ptrdiff_t>(first_));
-    first_ = 0;
-  }
+  first_ = 0;
   return output;
 }
 
