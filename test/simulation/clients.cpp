@@ -4,7 +4,8 @@
 
 namespace repasse::simulation {
 
-void clients::post(std::size_t count, std::chrono::nanoseconds from, std::chrono::nanoseconds to) {
+void clients::post(std::size_t count, std::chrono::nanoseconds from, std::chrono::nanoseconds to,
+                   double foreign) {
   for (std::size_t i = 0; i < count; ++i) {
     const auto number = static_cast<std::uint32_t>(posted_.size());
     posted& one = posted_.emplace_back();
@@ -13,7 +14,7 @@ void clients::post(std::size_t count, std::chrono::nanoseconds from, std::chrono
     std::memcpy(one.id.bytes.data(), &high, 8);
     std::memcpy(one.id.bytes.data() + 8, &low, 8);
     one.amount_cents = static_cast<std::int64_t>(1 + world_.below(1'000'000));
-    one.is_foreign = world_.chance(0.02);
+    one.is_foreign = world_.chance(foreign);
     if (one.is_foreign) {
       peer& holder = world_.peers[world_.below(world_.peers.size())];
       holder.books.payments.take(one.id, {one.amount_cents + 1, wall_time{}});

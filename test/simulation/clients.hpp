@@ -21,8 +21,10 @@ class clients {
 public:
   clients(world& outside, cluster& servers) : world_(outside), cluster_(servers) {}
 
-  /// Spreads `count` payments over a time from now.
-  void post(std::size_t count, std::chrono::nanoseconds from, std::chrono::nanoseconds to);
+  /// Spreads `count` payments over a time from now; of a `foreign` share, another payment of that id is at a
+  /// processor already.
+  void post(std::size_t count, std::chrono::nanoseconds from, std::chrono::nanoseconds to,
+            double foreign = 0.02);
   [[nodiscard]] const std::deque<posted>& all() const { return posted_; }
 
 private:

@@ -93,6 +93,22 @@ begin_and_end instance_fault(world& outside, cluster& servers, std::size_t victi
   }
 }
 
+/// Payments that their processors will refuse, at an instance whose ledger is away when it wants to write so,
+/// for as long as it takes the others to take them over.
+void schedule_refused_rejections(world& outside, cluster& servers, clients& posters,
+                                 std::chrono::nanoseconds moment) {
+  posters.post(20, moment, moment + 500ms, 1);
+  const steady_time begin = world::now() + moment;
+  for (peer& one : outside.peers) {
+    processor_switches& switches = one.books.switches;
+    outside.at(begin, [&switches] { switches.delay = 1'500ms; });
+    outside.at(begin + 3s, [&switches] { switches.delay = 0ms; });
+  }
+  ledger_weather& weather = servers.weather(outside.below(servers.size()));
+  outside.at(begin + 1s, [&weather] { weather.is_away = true; });
+  outside.at(begin + 20s, [&weather] { weather.is_away = false; });
+}
+
 } // namespace
 
 void schedule_faults(world& outside, cluster& servers, clients& posters, std::chrono::nanoseconds span) {
@@ -100,6 +116,7 @@ void schedule_faults(world& outside, cluster& servers, clients& posters, std::ch
   for (std::size_t i = 0; i < moments; ++i) {
     const auto moment = outside.between(1s, span);
     posters.post(100, moment, moment + 4s);
+    if (outside.chance(0.05)) schedule_refused_rejections(outside, servers, posters, moment);
     const std::size_t faults = 1 + outside.below(5);
     for (std::size_t k = 0; k < faults; ++k) {
       const begin_and_end fault =
