@@ -284,6 +284,7 @@ void payment_flow::wait_again(held_slot slot) {
 }
 
 processor_index payment_flow::route_for(held_slot slot, steady_time now) {
+  if (leaving_) return no_processor;
   for (std::size_t i = 0; i < processors_.size(); ++i) {
     const processor& one = *processors_[i];
     candidates_[i] = one.view(now);
@@ -343,6 +344,12 @@ task<> payment_flow::process(held_slot slot, processor_index at) {
       processors_[at]->withdraw(held_[slot].id);
       co_return forget(slot, at);
     }
+    if (leaving_) { // never sent, or every send proved not taken
+      processors_[at]->withdraw(held_[slot].id);
+      const bool left = co_await leave(slot, epoch, at, no_processor);
+      if (left) wait_again(slot);
+      co_return;
+    }
     const outcome seen = co_await charge(slot, at);
     switch (seen.what) {
     case outcome::verdict::taken:
@@ -385,7 +392,7 @@ task<> payment_flow::process(held_slot slot, processor_index at) {
 
 /// True once a send may begin; false when the payment is no longer ours.
 task<bool> payment_flow::may_send(epoch_id epoch) {
-  while (epoch_ == epoch && clock_.now() >= send_by()) {
+  while (epoch_ == epoch && !leaving_ && clock_.now() >= send_by()) {
     event pause(clock_);
     co_await pause.wait_for(config_.ledger_pause);
   }

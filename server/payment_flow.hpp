@@ -53,6 +53,7 @@ struct flow_counters {
   std::uint64_t doubts = 0;
   std::uint64_t resends = 0;
   std::uint64_t adopted = 0;
+  std::uint64_t released = 0;
   std::uint64_t refused_choices = 0; ///< compare-and-sets that found the row taken over, by purpose
   std::uint64_t refused_doubts = 0;
   std::uint64_t refused_rejections = 0;
@@ -74,6 +75,8 @@ public:
     /// Payments held at once, waiting and under way; beyond: overloaded.
     std::size_t backlog_max = 1'000'000;
     std::size_t batch_max = 1'000;
+    /// drain() sends nothing more, and leaves what was never sent to others: the ledger outlives the process.
+    bool hands_over = false;
     /// No send begins later than this after the last confirmed beat was sent.
     std::chrono::nanoseconds beat_lease = std::chrono::seconds{3};
     /// Between two tries of a ledger that is away.
@@ -88,7 +91,8 @@ public:
   void start();
   /// Takes a payment in. The answer comes once it is durable.
   void accept(const posted_payment& payment, const accept_reply& reply);
-  /// Ends when what is held has come to its outcome, or at `due`: true if nothing is left.
+  /// Ends when what is held has come to its outcome, or was handed over, or at `due`: true if nothing is
+  /// left.
   task<bool> drain(steady_time due);
   /// Ends when every answer that processors have given so far is in the books, or at `due`.
   task<bool> flush(steady_time due);
@@ -178,6 +182,8 @@ private:
   void settle(held_slot slot, processor_index at, wall_time requested_at);
   void forget(held_slot slot, processor_index at);
 
+  task<> hand_over();
+  void forget_waiting();
   task<bool> amend(held_slot slot, epoch_id epoch, payment_status status, processor_index at);
   task<> amend_batches();
   task<> settle_batches();
@@ -197,6 +203,7 @@ private:
   epoch_id epoch_ = 0;
   steady_time send_until_{};
   steady_time last_send_ = never;
+  bool leaving_ = false; ///< nothing is sent any more
   bool could_accept_ = true;
   steady_time could_accept_since_{};
   event epoch_begun_;

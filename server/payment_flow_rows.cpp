@@ -22,6 +22,7 @@ void flow_counters::add(const flow_counters& other) {
   doubts += other.doubts;
   resends += other.resends;
   adopted += other.adopted;
+  released += other.released;
   refused_choices += other.refused_choices;
   refused_doubts += other.refused_doubts;
   refused_rejections += other.refused_rejections;
@@ -94,15 +95,21 @@ void payment_flow::lose_epoch() {
   epoch_ = 0;
   full_ = false; // it may have been a purge
   send_until_ = {};
-  held_.forget_waiting();
-  for (const held_slot slot : refused_waiting_)
-    held_.release(slot);
-  refused_waiting_.clear();
+  forget_waiting();
   refusals_.clear();
   for (linked<doubt>& sleepers : doubts_)
     for (doubt& sleeper : sleepers)
       sleeper.wake.notify();
   epoch_lost_.notify();
+}
+
+void payment_flow::forget_waiting() {
+  held_.forget_waiting();
+  for (const held_slot slot : refused_waiting_) {
+    refusals_.erase(slot);
+    held_.release(slot);
+  }
+  refused_waiting_.clear();
 }
 
 void payment_flow::adopt(std::span<const owned_row> rows) {
@@ -146,7 +153,7 @@ task<> payment_flow::adopt_strays(std::span<const owned_row> rows) {
 }
 
 std::size_t payment_flow::room() const {
-  return held_.size() >= config_.backlog_max ? 0 : config_.backlog_max - held_.size();
+  return leaving_ || held_.size() >= config_.backlog_max ? 0 : config_.backlog_max - held_.size();
 }
 
 task<bool> payment_flow::drain(steady_time due) {
@@ -154,11 +161,25 @@ task<bool> payment_flow::drain(steady_time due) {
   for (const auto& one : processors_)
     longest = std::max(longest, one->expected().value());
   last_send_ = due - longest; // what is begun later could be left without its outcome
+  leaving_ = config_.hands_over;
   while (held_.size() > 0 && clock_.now() < due) {
+    if (leaving_ && waiting() > 0) co_await hand_over();
     event pause(clock_);
     co_await pause.wait_for(drain_look);
   }
   co_return held_.size() == 0;
+}
+
+/// What names no processor goes to whoever looks next; what cannot be released now, when the epoch ends.
+task<> payment_flow::hand_over() {
+  forget_waiting();
+  const epoch_id epoch = epoch_;
+  std::size_t released = config_.batch_max;
+  while (epoch != 0 && epoch == epoch_ && released == config_.batch_max) {
+    const ledger_status status = co_await ledger_.release(epoch, config_.batch_max, released);
+    if (status != ledger_status::done) co_return;
+    counters_.released += released;
+  }
 }
 
 std::uint32_t payment_flow::since(steady_time now) const {

@@ -155,7 +155,10 @@ public:
   /// Marks the caller's epoch: whoever looks next may take its rows.
   virtual task<ledger_status> end_epoch(epoch_id epoch) = 0;
 
-  /// Takes over up to `rows.size()` unsettled rows of marked epochs, those that name a processor first,
+  /// Gives up to `rows_max` of the caller's rows that name no processor to whoever looks next, as if their
+  /// owner were marked; raises their versions. Writes how many to `released`.
+  virtual task<ledger_status> release(epoch_id epoch, std::size_t rows_max, std::size_t& released) = 0;
+  /// Takes over up to `rows.size()` unsettled rows of marked epochs and of none, those that name a processor first,
   /// after marking every epoch without a beat for 5 s; only for an epoch that has itself beaten for 5 s
   /// without a gap of 2 s or more. Rows that name a processor become `unknown`. Writes how many it took to
   /// `taken`. A row taken in doubt is found by unsettled().

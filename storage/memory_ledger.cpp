@@ -15,6 +15,7 @@ namespace repasse {
 namespace {
 
 constexpr row_number scan_rows_max = 4096;   // looked at under one lock: some tens of microseconds
+constexpr epoch_id nobody = 0;               // owns what was released; never opened, so ended
 constexpr std::size_t fetched_together = 32; // items whose memory is asked for at once
 
 bool names_one(processor_index processor) { return processor < processors_max; }
@@ -158,6 +159,19 @@ task<ledger_status> memory_ledger::end_epoch(epoch_id epoch) {
   co_return ledger_status::done;
 }
 
+task<ledger_status> memory_ledger::release(epoch_id epoch, std::size_t rows_max, std::size_t& released) {
+  const std::lock_guard lock(mutex_);
+  released = 0;
+  if (epochs_.ended(epoch)) co_return ledger_status::epoch_ended;
+  while (released < rows_max) {
+    const row_number number = books_.rows.last_open(epoch);
+    if (number == no_row || names_one(books_.rows[number].processor)) break;
+    hand_to(nobody, number);
+    ++released;
+  }
+  co_return ledger_status::done;
+}
+
 task<ledger_status> memory_ledger::adopt(epoch_id epoch, std::span<owned_row> rows, std::size_t& taken) {
   const std::lock_guard lock(mutex_);
   taken = 0;
@@ -166,12 +180,12 @@ task<ledger_status> memory_ledger::adopt(epoch_id epoch, std::span<owned_row> ro
   if (!epochs_.steady(epoch, now)) co_return ledger_status::done;
   epochs_.mark_silent(now);
   for (const bool named : {true, false}) {
-    for (epoch_id owner = 1; owner <= epochs_.last(); ++owner) {
+    for (epoch_id owner = nobody; owner <= epochs_.last(); ++owner) {
       if (!epochs_.ended(owner)) continue;
       while (taken < rows.size()) {
         const row_number number = books_.rows.first_open(owner);
         if (number == no_row || names_one(books_.rows[number].processor) != named) break;
-        take_over(epoch, number);
+        hand_to(epoch, number);
         rows[taken++] = owned_row_of(books_.rows[number]);
       }
     }
@@ -179,10 +193,10 @@ task<ledger_status> memory_ledger::adopt(epoch_id epoch, std::span<owned_row> ro
   co_return ledger_status::done;
 }
 
-void memory_ledger::take_over(epoch_id taker, row_number number) {
-  books_.rows.update(number, [taker](payment_row& row) {
+void memory_ledger::hand_to(epoch_id owner, row_number number) {
+  books_.rows.update(number, [owner](payment_row& row) {
     ++row.version;
-    row.owner = taker;
+    row.owner = owner;
     if (names_one(row.processor)) row.status = payment_status::unknown;
   });
 }

@@ -39,6 +39,7 @@ public:
   task<std::optional<beat_answer>> beat(epoch_id epoch) override;
   task<ledger_status> end_epoch(epoch_id epoch) override;
 
+  task<ledger_status> release(epoch_id epoch, std::size_t rows_max, std::size_t& released) override;
   task<ledger_status> adopt(epoch_id epoch, std::span<owned_row> rows, std::size_t& taken) override;
   task<ledger_status> unsettled(epoch_id epoch, std::uint64_t& position, std::span<owned_row> rows,
                                 std::size_t& found) override;
@@ -64,7 +65,7 @@ private:
   append_item::verdict append_one(epoch_id epoch, const append_item& item, std::uint64_t hash);
   bool amend_one(epoch_id epoch, const amend_item& item, row_number number);
   settle_item::verdict settle_one(const settle_item& item, row_number number);
-  void take_over(epoch_id taker, row_number number);
+  void hand_to(epoch_id owner, row_number number);
 
   /// One step of unsettled(), which takes the lock; true when the step was the last.
   bool collect_unsettled(epoch_id epoch, std::uint64_t& position, std::span<owned_row> rows,

@@ -61,6 +61,10 @@ row_number payment_rows::first_open(epoch_id owner) const {
   return owner < open_lists_.size() ? open_lists_[owner].first : no_row;
 }
 
+row_number payment_rows::last_open(epoch_id owner) const {
+  return owner < open_lists_.size() ? open_lists_[owner].last : no_row;
+}
+
 void payment_rows::link(row_number number, payment_row& row) {
   if (row.owner >= open_lists_.size()) open_lists_.resize(row.owner + 1);
   open_list& list = open_lists_[row.owner];

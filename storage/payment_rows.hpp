@@ -79,6 +79,8 @@ public:
 
   /// The first of the owner's unsettled rows; one that names none only if no other is left.
   [[nodiscard]] row_number first_open(epoch_id owner) const;
+  /// The last of them; one that names a processor only if no other is left.
+  [[nodiscard]] row_number last_open(epoch_id owner) const;
   /// Unsettled rows of the slab that holds `number`.
   [[nodiscard]] std::uint32_t open_beside(row_number number) const {
     return slabs_[number / slab_rows]->open;

@@ -162,6 +162,39 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(rows_that_name_a_processor_are_adopted_first_and_n
     BOOST_TEST(all[i].status == (i < 19 ? status::unknown : status::accepted));
 }
 
+BOOST_AUTO_TEST_CASE_TEMPLATE(released_rows_are_adopted_at_once_while_their_owner_lives, Fixture,
+                              ledgers_under_test) {
+  bench<Fixture> books;
+  const epoch_id owner = books.open();
+  const epoch_id taker = books.open();
+  for (std::uint64_t number = 1; number <= 5; ++number)
+    books.post(owner, number, number == 1 ? first : no_processor);
+  BOOST_TEST(books.settle(1, first) == settled::settled);
+  books.post(owner, 6, second);
+  for (int i = 0; i < 6; ++i) {
+    books.advance(1s);
+    books.beat(owner);
+    books.beat(taker);
+  }
+  std::size_t released = 0;
+  BOOST_TEST(books.run(books.get().release(owner, 3, released)) == ledger_status::done);
+  BOOST_TEST(released == 3U);
+  BOOST_TEST(books.adopt(taker).size() == 3U);
+  BOOST_TEST(books.run(books.get().release(owner, 3, released)) == ledger_status::done);
+  BOOST_TEST(released == 1U);
+  const std::vector<owned_row> taken = books.adopt(taker);
+  BOOST_REQUIRE(taken.size() == 1U);
+  BOOST_TEST(taken[0].version == 3U);
+  BOOST_TEST(taken[0].status == status::accepted);
+  BOOST_TEST(!books.amend(
+      owner, {.id = taken[0].id, .version = 1, .status = status::sending, .processor = first}));
+  BOOST_TEST(books.unsettled(owner).size() == 1U);
+  BOOST_TEST(!books.beat(owner).ended);
+  BOOST_TEST(books.run(books.get().end_epoch(owner)) == ledger_status::done);
+  BOOST_TEST(books.run(books.get().release(owner, 3, released)) == ledger_status::epoch_ended);
+  BOOST_TEST(released == 0U);
+}
+
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_former_owner_can_settle_but_not_amend, Fixture, ledgers_under_test) {
   bench<Fixture> books;
   const epoch_id dead = books.open();

@@ -29,6 +29,10 @@ void cluster::kill(std::size_t number) {
   if (nodes_[number].running) nodes_[number].steps_to_live = static_cast<int>(world_.below(100));
 }
 
+void cluster::drain(std::size_t number, std::chrono::nanoseconds limit) {
+  if (nodes_[number].running) nodes_[number].running->shut_down(world::now() + limit);
+}
+
 void cluster::stall(std::size_t number, steady_time until) {
   nodes_[number].stalled_until = until;
   ++gone_.stalls;
@@ -43,6 +47,12 @@ bool cluster::step() {
     if (one.steps_to_live == 0) {
       gone_.add(one.running->seen());
       ++gone_.crashes;
+      one.running.reset();
+      continue;
+    }
+    if (one.running->is_over()) {
+      gone_.add(one.running->seen());
+      ++gone_.drains;
       one.running.reset();
       continue;
     }

@@ -18,6 +18,8 @@ public:
   void run_until(steady_time end);
   /// Ends it between two handlers, within its next hundred.
   void kill(std::size_t number);
+  /// Ends it as SIGTERM does.
+  void drain(std::size_t number, std::chrono::nanoseconds limit);
   void start(std::size_t number);
   /// No handler of it runs until then.
   void stall(std::size_t number, steady_time until);

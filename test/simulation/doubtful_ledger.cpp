@@ -102,6 +102,14 @@ task<ledger_status> doubtful_ledger::end_epoch(epoch_id epoch) {
   co_return co_await inner_.end_epoch(epoch);
 }
 
+task<ledger_status> doubtful_ledger::release(epoch_id epoch, std::size_t rows_max, std::size_t& released) {
+  const fate drawn = co_await draw();
+  if (drawn == fate::away) co_return ledger_status::unavailable;
+  if (drawn == fate::doubt_never || drawn == fate::doubt_later) co_return ledger_status::in_doubt;
+  const ledger_status status = co_await inner_.release(epoch, rows_max, released);
+  co_return drawn == fate::doubt_done ? ledger_status::in_doubt : status;
+}
+
 task<ledger_status> doubtful_ledger::adopt(epoch_id epoch, std::span<owned_row> rows, std::size_t& taken) {
   const fate drawn = co_await draw();
   if (drawn == fate::away) co_return ledger_status::unavailable;

@@ -25,6 +25,7 @@ public:
   task<std::optional<epoch_id>> open_epoch() override;
   task<std::optional<beat_answer>> beat(epoch_id epoch) override;
   task<ledger_status> end_epoch(epoch_id epoch) override;
+  task<ledger_status> release(epoch_id epoch, std::size_t rows_max, std::size_t& released) override;
   task<ledger_status> adopt(epoch_id epoch, std::span<owned_row> rows, std::size_t& taken) override;
   task<ledger_status> unsettled(epoch_id epoch, std::uint64_t& position, std::span<owned_row> rows,
                                 std::size_t& found) override;

@@ -75,7 +75,7 @@ begin_and_end processor_fault(world& outside, peer& victim) {
 /// Something wrong with one instance or its way to the ledger.
 begin_and_end instance_fault(world& outside, cluster& servers, std::size_t victim) {
   ledger_weather& weather = servers.weather(victim);
-  switch (outside.below(6)) {
+  switch (outside.below(7)) {
   case 0:
   case 1:
     return {[&servers, victim] { servers.kill(victim); }, [&servers, victim] { servers.start(victim); }};
@@ -87,6 +87,11 @@ begin_and_end instance_fault(world& outside, cluster& servers, std::size_t victi
     return {[&weather] { weather.is_away = true; }, [&weather] { weather.is_away = false; }};
   case 4:
     return {[&weather] { weather.latency_max = 1500ms; }, [&weather] { weather.latency_max = 2ms; }};
+  case 5: {
+    const auto limit = outside.between(1s, 10s);
+    return {[&servers, victim, limit] { servers.drain(victim, limit); },
+            [&servers, victim] { servers.start(victim); }};
+  }
   default:
     return {[&weather, share = outside.chance(0.5) ? 0.5 : 0.1] { weather.doubt = share; },
             [&weather] { weather.doubt = 0; }};

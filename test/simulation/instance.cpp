@@ -41,9 +41,13 @@ instance::instance(ledger& books, poller& no_sockets, const instance_settings& s
       ledger_(clock_, books, weather),
       processors_(make_processors(clock_, no_sockets, settings, number)),
       flow_(clock_, ledger_, processors_,
-            {.how = settings.how, .backlog_max = settings.backlog_max, .jitter_seed = number + 1}),
+            {.how = settings.how,
+             .backlog_max = settings.backlog_max,
+             .hands_over = true,
+             .jitter_seed = number + 1}),
       ownership_(clock_, ledger_, flow_),
-      prober_(clock_, {.processors = processors_.size()}, probe_calls(processors_, ownership_)) {
+      prober_(clock_, {.processors = processors_.size()}, probe_calls(processors_, ownership_)),
+      tasks_(clock_) {
   flow_.start();
   ownership_.start();
   prober_.start();
@@ -58,6 +62,17 @@ instance::~instance() {
 
 void instance::post_payment(const posted_payment& payment, const accept_reply& reply) {
   asio::post(*context_, [this, payment, reply] { flow_.accept(payment, reply); });
+}
+
+void instance::shut_down(steady_time due) {
+  asio::post(*context_, [this, due] { tasks_.spawn(drain(due)); });
+}
+
+task<> instance::drain(steady_time due) {
+  prober_.stop();
+  static_cast<void>(co_await flow_.drain(due));
+  co_await ownership_.end();
+  over_ = true;
 }
 
 coverage instance::seen() const {
@@ -75,6 +90,7 @@ void coverage::add(const coverage& other) {
   flow.add(other.flow);
   crashes += other.crashes;
   stalls += other.stalls;
+  drains += other.drains;
 }
 
 } // namespace repasse::simulation

@@ -21,6 +21,7 @@ struct coverage {
   flow_counters flow;
   std::uint64_t crashes = 0;
   std::uint64_t stalls = 0;
+  std::uint64_t drains = 0;
 
   void add(const coverage& other);
 };
@@ -42,12 +43,17 @@ public:
 
   /// One handler, if there is one to run.
   bool step() { return context_->poll_one() > 0; }
+  /// As on SIGTERM; it is over by `due`, but for the end of its epoch.
+  void shut_down(steady_time due);
+  [[nodiscard]] bool is_over() const { return over_; }
   [[nodiscard]] clock& time() { return clock_; }
   [[nodiscard]] payment_flow& flow() { return flow_; }
   void post_payment(const posted_payment& payment, const accept_reply& reply);
   [[nodiscard]] coverage seen() const;
 
 private:
+  task<> drain(steady_time due);
+
   using work_guard = asio::executor_work_guard<executor>;
 
   std::unique_ptr<asio::io_context> context_;
@@ -58,6 +64,8 @@ private:
   payment_flow flow_;
   ownership ownership_;
   prober prober_;
+  bool over_ = false;
+  task_group tasks_;
 };
 
 } // namespace repasse::simulation

@@ -47,6 +47,7 @@ bool print(const coverage& seen) {
                                 {"in doubt", flow.doubts},
                                 {"sent again in doubt", flow.resends},
                                 {"taken over", flow.adopted},
+                                {"released on drain", flow.released},
                                 {"refused choice of processor", flow.refused_choices},
                                 {"refused mark of doubt", flow.refused_doubts},
                                 {"refused rejection", flow.refused_rejections},
@@ -54,7 +55,8 @@ bool print(const coverage& seen) {
                                 {"change repeated", flow.repeated_amends},
                                 {"settle repeated", flow.repeated_settles},
                                 {"instances killed", seen.crashes},
-                                {"instances stalled", seen.stalls}};
+                                {"instances stalled", seen.stalls},
+                                {"instances drained", seen.drains}};
   for (const named_count& one : counts)
     row(one.name, one.count);
   return all_hit;
