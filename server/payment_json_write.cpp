@@ -108,8 +108,8 @@ void write_page(std::string& to, const page& page, std::span<const std::string> 
     write_payment(to, payment, processors);
   }
   to.append(R"(],"next":)");
-  if (page.more && !page.payments.empty())
-    write_json_string(to, encode_cursor({page.payments.back().accepted_at, page.payments.back().id}));
+  if (page.next)
+    write_json_string(to, encode_cursor(*page.next));
   else
     to.append("null");
   to.push_back('}');

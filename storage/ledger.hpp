@@ -132,7 +132,27 @@ struct page_query {
 
 struct page {
   std::vector<payment_record> payments;
-  bool more = false; ///< there is at least one older payment that matches
+  /// Where to go on; empty at the end. The search for one page is bounded: where few match, a page may hold
+  /// less than it could, even nothing, and yet not be the last.
+  std::optional<page_cursor> next;
+};
+
+/// What happened to a payment beside an undisturbed life, which its row tells.
+struct audit_entry {
+  wall_time at{};
+  epoch_id by = 0;    ///< 0: nobody's epoch, an administrator's act
+  std::string what;   ///< `taken over`, `in doubt`, …
+  std::string detail; ///< for people
+};
+
+/// For people and load balancers; nothing is decided by it.
+struct ledger_health {
+  std::string_view kind; ///< `memory`, `postgresql`
+  bool is_up = true;
+  steady_time since{};                              ///< of is_up; the beginning of time if it never changed
+  std::chrono::nanoseconds latency{0};              ///< of the last write
+  std::string trouble{};                            ///< one line without secrets; empty if there is none
+  std::optional<std::chrono::milliseconds> ahead{}; ///< this clock against the ledger's
 };
 
 /// Reads that fail are empty: the ledger is unavailable.
@@ -158,9 +178,9 @@ public:
   /// Gives up to `rows_max` of the caller's rows that name no processor to whoever looks next, as if their
   /// owner were marked; raises their versions. Writes how many to `released`.
   virtual task<ledger_status> release(epoch_id epoch, std::size_t rows_max, std::size_t& released) = 0;
-  /// Takes over up to `rows.size()` unsettled rows of marked epochs and of none, those that name a processor first,
-  /// after marking every epoch without a beat for 5 s; only for an epoch that has itself beaten for 5 s
-  /// without a gap of 2 s or more. Rows that name a processor become `unknown`. Writes how many it took to
+  /// Takes over up to `rows.size()` unsettled rows of marked epochs and of none, those that name a processor
+  /// first, after marking every epoch without a beat for 5 s; only for an epoch that has itself beaten for 5
+  /// s without a gap of 2 s or more. Rows that name a processor become `unknown`. Writes how many it took to
   /// `taken`. A row taken in doubt is found by unsettled().
   virtual task<ledger_status> adopt(epoch_id epoch, std::span<owned_row> rows, std::size_t& taken) = 0;
   /// The unsettled rows that `epoch` owns, a step at a time: fills `rows` from where `position` stands and
@@ -174,8 +194,13 @@ public:
   /// What was settled with `requested_at` within the window; its cost does not grow with the payments.
   virtual task<std::optional<summary>> summarize(time_window window) = 0;
 
+  /// Oldest first.
+  virtual task<std::optional<std::vector<audit_entry>>> audit(payment_id id) = 0;
+
   /// Forgets all payments and ends all epochs, at once.
   virtual task<ledger_status> purge() = 0;
+
+  [[nodiscard]] virtual ledger_health health() const = 0;
 };
 
 } // namespace repasse

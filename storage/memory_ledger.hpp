@@ -48,7 +48,12 @@ public:
   task<std::optional<page>> read_page(page_query query) override;
   task<std::optional<summary>> summarize(time_window window) override;
 
+  /// It keeps none.
+  task<std::optional<std::vector<audit_entry>>> audit(payment_id id) override;
+
   task<ledger_status> purge() override;
+
+  [[nodiscard]] ledger_health health() const override { return {.kind = "memory"}; }
 
 private:
   /// What purge() forgets.

@@ -30,6 +30,10 @@ bool page_scan::step(const payment_rows& rows, row_number rows_max) {
       close_group();
       if (found_.size() > query_.limit) return true;
     }
+    if (++looked_at_ > rows_in_all && group_.empty() && row.accepted_at < query_.accepted.to) {
+      stopped_ = {row.accepted_at + std::chrono::milliseconds{1}, {}};
+      return true;
+    }
     if (matches(row)) keep(row);
   }
   if (left_ > 0) return false;
@@ -38,9 +42,11 @@ bool page_scan::step(const payment_rows& rows, row_number rows_max) {
 }
 
 page page_scan::take_page() {
-  page taken{.payments = std::move(found_)};
-  taken.more = taken.payments.size() > query_.limit;
-  if (taken.more) taken.payments.pop_back();
+  page taken{.payments = std::move(found_), .next = stopped_};
+  if (taken.payments.size() > query_.limit) {
+    taken.payments.pop_back();
+    taken.next = {taken.payments.back().accepted_at, taken.payments.back().id};
+  }
   return taken;
 }
 

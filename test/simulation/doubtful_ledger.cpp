@@ -144,6 +144,10 @@ task<std::optional<summary>> doubtful_ledger::summarize(time_window window) {
   co_return co_await inner_.summarize(window);
 }
 
+task<std::optional<std::vector<audit_entry>>> doubtful_ledger::audit(payment_id id) {
+  co_return co_await inner_.audit(id);
+}
+
 task<ledger_status> doubtful_ledger::purge() { co_return co_await inner_.purge(); }
 
 } // namespace repasse::simulation

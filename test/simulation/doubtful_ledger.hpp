@@ -32,7 +32,9 @@ public:
   task<std::optional<std::optional<payment_record>>> find(payment_id id) override;
   task<std::optional<page>> read_page(page_query query) override;
   task<std::optional<summary>> summarize(time_window window) override;
+  task<std::optional<std::vector<audit_entry>>> audit(payment_id id) override;
   task<ledger_status> purge() override;
+  [[nodiscard]] ledger_health health() const override { return inner_.health(); }
 
 private:
   enum class fate { well, away, doubt_never, doubt_done, doubt_later };

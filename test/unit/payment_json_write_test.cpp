@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(writes_a_page_and_where_the_next_begins) {
   const std::string last = written([&](std::string& to) { write_page(to, page, processors); });
   BOOST_TEST(last.ends_with(R"("attempts":0}],"next":null})"));
   BOOST_TEST(last.find("},{") != std::string::npos);
-  page.more = true;
+  page.next = {noon, id};
   const std::string text = written([&](std::string& to) { write_page(to, page, processors); });
   BOOST_TEST(text.ends_with(R"(],"next":")" + encode_cursor({noon, id}) + "\"}"));
 }
