@@ -1,0 +1,2 @@
+DROP VIEW payments_report;
+DROP TABLE audit, folded, milliseconds, totals, deltas, payments, epochs, processors;

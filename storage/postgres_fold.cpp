@@ -1,0 +1,112 @@
+// What the eldest does for all with the PostgreSQL ledger: folds what was settled into the totals. A delta is
+// folded once every transaction that began before its own is over: then none of its like can appear any more,
+// so one number says which deltas are in the totals. Nothing is ever updated but that one row.
+#include "storage/postgres_ledger.hpp"
+
+#include "storage/postgres_statements.hpp"
+
+namespace repasse {
+namespace {
+
+using namespace postgres;
+
+constexpr std::chrono::nanoseconds fold_period = 500ms;
+
+constexpr pg_statement<flag()> anything_to_fold{"anything_to_fold", R"(
+SELECT EXISTS (SELECT FROM folded f JOIN deltas d ON d.transaction >= f.transaction))"};
+
+constexpr pg_statement<flag()> lock_folds{"lock_folds", "SELECT one FROM folded FOR UPDATE"};
+
+/// Seconds of minutes, hours and days that are complete already are added to those too.
+constexpr pg_statement<pg_nothing()> fold_deltas{"fold", R"(
+WITH f AS MATERIALIZED (SELECT transaction, minutes, hours, days FROM folded),
+horizon AS MATERIALIZED (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS transaction),
+fresh AS (
+  DELETE FROM deltas d USING f, horizon
+   WHERE d.transaction >= f.transaction AND d.transaction < horizon.transaction
+  RETURNING d.second, d.processor, d.requests, d.amount_cents, d.millis, d.cents),
+seconds AS MATERIALIZED (
+  SELECT second, processor, sum(requests)::bigint AS requests, sum(amount_cents)::bigint AS amount_cents
+    FROM fresh GROUP BY second, processor),
+edges AS (
+  INSERT INTO milliseconds (second, processor, millis, requests, cents)
+  SELECT second, processor, array_agg(milli), array_agg(requests), array_agg(cents)
+    FROM (SELECT n.second, n.processor, u.milli, count(*) AS requests, sum(u.cents)::bigint AS cents
+            FROM fresh n, LATERAL unnest(n.millis, n.cents) AS u (milli, cents)
+           GROUP BY n.second, n.processor, u.milli) AS x
+   GROUP BY second, processor),
+sums AS (
+  INSERT INTO totals (level, begins, processor, requests, amount_cents)
+  SELECT 0, second, processor, requests, amount_cents FROM seconds
+  UNION ALL
+  SELECT 1, second - (second % 60 + 60) % 60, processor, requests, amount_cents
+    FROM seconds, f WHERE second < f.minutes
+  UNION ALL
+  SELECT 2, second - (second % 3600 + 3600) % 3600, processor, requests, amount_cents
+    FROM seconds, f WHERE second < f.hours
+  UNION ALL
+  SELECT 3, second - (second % 86400 + 86400) % 86400, processor, requests, amount_cents
+    FROM seconds, f WHERE second < f.days)
+UPDATE folded SET transaction = horizon.transaction FROM horizon)"};
+
+constexpr pg_statement<pg_nothing()> complete_minutes{"complete_minutes", R"(
+WITH f AS MATERIALIZED (SELECT minutes AS done FROM folded),
+n AS MATERIALIZED (SELECT s - s % 60 AS upto FROM (SELECT extract(epoch FROM clock_timestamp())::bigint - 5 AS s) AS x),
+sums AS (
+  INSERT INTO totals (level, begins, processor, requests, amount_cents)
+  SELECT 1, t.begins - (t.begins % 60 + 60) % 60 AS span, t.processor, sum(t.requests), sum(t.amount_cents)
+    FROM f, n, totals t WHERE t.level = 0 AND t.begins >= f.done AND t.begins < n.upto
+   GROUP BY span, t.processor)
+UPDATE folded SET minutes = n.upto FROM n WHERE minutes < n.upto)"};
+
+constexpr pg_statement<pg_nothing()> complete_hours{"complete_hours", R"(
+WITH f AS MATERIALIZED (SELECT hours AS done, minutes - (minutes % 3600 + 3600) % 3600 AS upto FROM folded),
+sums AS (
+  INSERT INTO totals (level, begins, processor, requests, amount_cents)
+  SELECT 2, t.begins - (t.begins % 3600 + 3600) % 3600 AS span, t.processor, sum(t.requests), sum(t.amount_cents)
+    FROM f, totals t WHERE t.level = 1 AND t.begins >= f.done AND t.begins < f.upto
+   GROUP BY span, t.processor)
+UPDATE folded SET hours = f.upto FROM f WHERE hours < f.upto)"};
+
+constexpr pg_statement<pg_nothing()> complete_days{"complete_days", R"(
+WITH f AS MATERIALIZED (SELECT days AS done, hours - (hours % 86400 + 86400) % 86400 AS upto FROM folded),
+sums AS (
+  INSERT INTO totals (level, begins, processor, requests, amount_cents)
+  SELECT 3, t.begins - (t.begins % 86400 + 86400) % 86400 AS span, t.processor, sum(t.requests), sum(t.amount_cents)
+    FROM f, totals t WHERE t.level = 2 AND t.begins >= f.done AND t.begins < f.upto
+   GROUP BY span, t.processor)
+UPDATE folded SET days = f.upto FROM f WHERE days < f.upto)"};
+
+} // namespace
+
+void postgres::add_fold_statements(std::vector<const pg_prototype*>& to) {
+  to.insert(to.end(),
+            {&anything_to_fold.prototype(), &lock_folds.prototype(), &fold_deltas.prototype(),
+             &complete_minutes.prototype(), &complete_hours.prototype(), &complete_days.prototype()});
+}
+
+task<> postgres_ledger::fold_while_eldest() {
+  event pause(clock_);
+  for (;;) {
+    co_await pause.wait_for(fold_period);
+    if (clock_.now() < eldest_until_) static_cast<void>(co_await fold());
+  }
+}
+
+task<ledger_status> postgres_ledger::fold() {
+  pg_transaction work;
+  work.add(anything_to_fold);
+  pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  if (verdict != pg_verdict::done) co_return postgres::status_of(verdict);
+  if (!work.row(0, anything_to_fold, 0).is_set) co_return ledger_status::done;
+  work.clear();
+  work.add(lock_folds);
+  work.add(fold_deltas);
+  work.add(complete_minutes);
+  work.add(complete_hours);
+  work.add(complete_days);
+  verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  co_return postgres::status_of(verdict);
+}
+
+} // namespace repasse

@@ -1,0 +1,482 @@
+#include "storage/postgres_ledger.hpp"
+
+#include "storage/postgres_statements.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+namespace repasse {
+namespace {
+
+using namespace postgres;
+
+/// Its transaction gets its number before the snapshot of the statement behind it is taken: an append or a
+/// choice that does not see its epoch's mark is then older than the mark, and a sweep that waits for older
+/// transactions finds its rows.
+constexpr pg_statement<flag()> begin_write{"begin_write", "SELECT pg_current_xact_id() IS NOT NULL"};
+
+struct written_token {
+  std::int64_t token = 0;
+};
+constexpr pg_statement<written_token(std::int32_t, std::span<const payment_id>, std::span<const std::int64_t>,
+                                     std::span<const wall_time>, std::span<const std::int64_t>,
+                                     std::span<const std::int16_t>)>
+    append_payments{"append", R"(
+INSERT INTO payments (correlation_id, amount_cents, accepted_at, token, owner, version, attempts, status, processor)
+SELECT w.id, w.amount, w.accepted_at, w.token, $1, 1, 0, CASE WHEN w.processor > 0 THEN 1 ELSE 0 END,
+       NULLIF(w.processor, 0::smallint)
+  FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::smallint[])
+       AS w (id, amount, accepted_at, token, processor)
+ WHERE EXISTS (SELECT FROM epochs WHERE epoch = $1 AND NOT marked)
+    ON CONFLICT DO NOTHING
+RETURNING token)"};
+
+struct amended_payment {
+  payment_id id{};
+  wall_time accepted_at{};
+  std::int16_t status = 0;
+};
+/// What is not a first choice of processor is audited: doubt, another choice after a send, rejection.
+constexpr pg_statement<amended_payment(std::int32_t, std::span<const payment_id>,
+                                       std::span<const std::int32_t>, std::span<const std::int16_t>,
+                                       std::span<const std::int16_t>, std::span<const std::int16_t>)>
+    amend_payments{"amend", R"(
+WITH changed AS (
+  UPDATE payments p
+     SET version = p.version + 1, attempts = w.attempts, status = w.status, processor = NULLIF(w.processor, 0::smallint)
+    FROM unnest($2::uuid[], $3::integer[], $4::smallint[], $5::smallint[], $6::smallint[])
+         AS w (id, version, attempts, status, processor)
+   WHERE p.correlation_id = w.id AND p.owner = $1 AND p.version = w.version AND p.status < 3
+     AND EXISTS (SELECT FROM epochs WHERE epoch = $1 AND NOT marked)
+  RETURNING p.correlation_id, p.accepted_at, p.status, p.attempts, p.processor),
+audited AS (
+  INSERT INTO audit (correlation_id, epoch, event, detail)
+  SELECT c.correlation_id, $1,
+         (ARRAY['not taken', 'sent elsewhere', 'in doubt', 'processed', 'rejected'])[c.status + 1],
+         concat_ws(', ', (SELECT name FROM processors WHERE id = c.processor), c.attempts || ' sends')
+    FROM changed c WHERE c.status IN (2, 4) OR c.attempts > 0)
+SELECT correlation_id, accepted_at, status FROM changed)"};
+
+struct settled_payment {
+  payment_id id{};
+  wall_time accepted_at{};
+  std::int32_t owner = 0;
+};
+/// Never fenced, once, and only a row that names that processor. The books grow by what was changed, so a
+/// repeated settle adds nothing.
+constexpr pg_statement<settled_payment(std::span<const payment_id>, std::span<const wall_time>,
+                                       std::span<const wall_time>, std::span<const std::int16_t>,
+                                       std::span<const std::int16_t>)>
+    settle_payments{"settle", R"(
+WITH done AS (
+  UPDATE payments p
+     SET status = 3, requested_at = w.requested_at, processed_at = w.processed_at, attempts = w.attempts
+    FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::smallint[], $5::smallint[])
+         AS w (id, requested_at, processed_at, attempts, processor)
+   WHERE p.correlation_id = w.id AND p.processor = w.processor AND p.status IN (1, 2)
+  RETURNING p.correlation_id, p.accepted_at, p.owner, p.attempts, p.processor, p.amount_cents,
+            (extract(epoch FROM p.requested_at) * 1000)::bigint AS millis),
+booked AS (
+  INSERT INTO deltas (second, processor, requests, amount_cents, millis, cents)
+  SELECT second, processor, count(*), sum(amount_cents), array_agg((millis - second * 1000)::smallint),
+         array_agg(amount_cents)
+    FROM (SELECT processor, amount_cents, millis,
+                 (millis - (millis % 1000 + 1000) % 1000) / 1000 AS second FROM done) AS d
+   GROUP BY second, processor),
+audited AS (
+  INSERT INTO audit (correlation_id, epoch, event, detail)
+  SELECT correlation_id, owner, 'settled', attempts || ' sends' FROM done WHERE attempts > 1)
+SELECT correlation_id, accepted_at, owner FROM done)"};
+
+/// Between two looks whether the schema is there.
+constexpr std::chrono::nanoseconds schema_look = 10ms;
+
+/// Plans are made on empty tables and kept: those that scan or hash would lock in another order, and be slow
+/// as the tables grow.
+std::vector<std::string> session_settings(std::chrono::milliseconds statement_limit, bool may_write) {
+  std::vector<std::string> made = {"SET enable_seqscan = off",
+                                   "SET enable_hashjoin = off",
+                                   "SET enable_mergejoin = off",
+                                   "SET plan_cache_mode = force_generic_plan",
+                                   "SET jit = off",
+                                   "SET timezone = 'UTC'",
+                                   "SET statement_timeout = " + std::to_string(statement_limit.count())};
+  if (may_write) made.emplace_back("SET synchronous_commit = on");
+  return made;
+}
+
+pg_connection::config connection_config(const postgres_ledger::config& settings, const std::string& url,
+                                        const char* role, std::vector<const pg_prototype*> statements,
+                                        std::chrono::milliseconds statement_limit, bool may_write) {
+  pg_connection::config made;
+  made.url = url;
+  made.application_name = std::string{"repasse "} + role + ' ' + std::to_string(settings.number);
+  made.statements = std::move(statements);
+  made.settings = session_settings(statement_limit, may_write);
+  made.connect_limit = std::min<std::chrono::nanoseconds>(settings.connect_limit, 1s);
+  made.lifetime = settings.lifetime;
+  made.slow = settings.slow;
+  made.may_write = may_write;
+  made.jitter_seed = settings.number + 1;
+  return made;
+}
+
+} // namespace
+
+std::vector<const pg_prototype*> postgres::statements_of_appends() {
+  return {&begin_write.prototype(), &append_payments.prototype(), &read_back.prototype(),
+          &is_marked.prototype()};
+}
+
+std::vector<const pg_prototype*> postgres::statements_of_changes() {
+  std::vector<const pg_prototype*> all;
+  add_write_statements(all);
+  add_epoch_statements(all);
+  add_fold_statements(all);
+  return all;
+}
+
+void postgres::add_write_statements(std::vector<const pg_prototype*>& to) {
+  to.insert(to.end(), {&begin_write.prototype(), &amend_payments.prototype(), &settle_payments.prototype(),
+                       &read_back.prototype(), &is_marked.prototype()});
+}
+
+postgres_ledger::postgres_ledger(clock& time, const config& settings, const schema_state& schema)
+    : clock_(time),
+      config_(settings),
+      schema_(schema),
+      appends_(time, connection_config(settings, settings.url, "append", statements_of_appends(), 10s, true)),
+      changes_(time, connection_config(settings, settings.url, "change", statements_of_changes(), 10s, true)),
+      reads_(time, connection_config(settings, settings.url, "read", statements_of_reads(), 1s, true)),
+      tasks_(time) {
+  if (!settings.replica_url.empty())
+    replica_ = std::make_unique<pg_connection>(
+        time, connection_config(settings, settings.replica_url, "replica", statements_of_reads(), 1s, false));
+}
+
+void postgres_ledger::start() {
+  tasks_.spawn(connect(appends_));
+  tasks_.spawn(connect(changes_));
+  tasks_.spawn(connect(reads_));
+  if (replica_) tasks_.spawn(connect(*replica_));
+  tasks_.spawn(fold_while_eldest());
+}
+
+/// Statements can be prepared once the schema is there.
+task<> postgres_ledger::connect(pg_connection& one) {
+  event pause(clock_);
+  while (!schema_.is_right() && !stopped_)
+    co_await pause.wait_for(schema_look);
+  if (!stopped_) co_await one.run();
+}
+
+void postgres_ledger::stop() {
+  stopped_ = true;
+  appends_.stop();
+  changes_.stop();
+  reads_.stop();
+  if (replica_) replica_->stop();
+}
+
+std::int16_t postgres_ledger::number_of(processor_index index) const {
+  return index < numbers_.size() ? numbers_[index] : std::int16_t{0};
+}
+
+processor_index postgres_ledger::index_of(std::optional<std::int16_t> number) const {
+  if (!number) return no_processor;
+  const auto found = std::find(numbers_.begin(), numbers_.end(), *number);
+  return found == numbers_.end() ? no_processor : static_cast<processor_index>(found - numbers_.begin());
+}
+
+template <typename Item>
+static void order_by_id(std::vector<std::uint32_t>& order, std::span<const Item> items) {
+  order.resize(items.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::sort(order.begin(), order.end(), [items](std::uint32_t a, std::uint32_t b) {
+    return items[a].id != items[b].id ? items[a].id < items[b].id : a < b;
+  });
+}
+
+/// The same id twice: one statement changes a row once, so such a batch goes one by one. It is rare.
+template <typename Item>
+static bool has_twins(const std::vector<std::uint32_t>& order, std::span<const Item> items) {
+  const auto same = [items](std::uint32_t a, std::uint32_t b) { return items[a].id == items[b].id; };
+  return std::adjacent_find(order.begin(), order.end(), same) != order.end();
+}
+
+postgres_ledger::own_epoch* postgres_ledger::own(epoch_id epoch) {
+  const auto found = own_.find(epoch);
+  return found == own_.end() ? nullptr : &found->second;
+}
+
+void postgres_ledger::count_appended(epoch_id epoch, std::span<const append_item> items) {
+  own_epoch* const mine = own(epoch);
+  if (mine == nullptr) return;
+  for (const append_item& item : items)
+    if (item.answer == append_item::verdict::fresh) mine->open.add(item.accepted_at);
+}
+
+void postgres_ledger::remove_open(epoch_id epoch, wall_time accepted_at) {
+  if (own_epoch* const mine = own(epoch)) mine->open.remove(accepted_at);
+}
+
+// Appends.
+
+task<ledger_status> postgres_ledger::append(epoch_id epoch, std::span<append_item> items) {
+  const wall_time earliest = std::min_element(items.begin(), items.end(), [](const auto& a, const auto& b) {
+                               return a.accepted_at < b.accepted_at;
+                             })->accepted_at;
+  if (own_epoch* const mine = own(epoch)) {
+    mine->appending = std::min(mine->appending, earliest);
+    if (earliest < mine->sent_bound) { // the clock has been set back
+      const ledger_status lowered = co_await lower_bound_to(epoch, earliest);
+      if (lowered != ledger_status::done) co_return end_append(epoch, lowered);
+    }
+  }
+  buffers& to = append_;
+  order_by_id<append_item>(to.order, items);
+  to.ids.clear();
+  to.amounts.clear();
+  to.times.clear();
+  to.tokens.clear();
+  to.processors.clear();
+  for (const std::uint32_t i : to.order) {
+    const append_item& item = items[i];
+    to.ids.push_back(item.id);
+    to.amounts.push_back(item.amount_cents);
+    to.times.push_back(item.accepted_at);
+    to.tokens.push_back(static_cast<std::int64_t>(item.token));
+    to.processors.push_back(number_of(item.processor));
+  }
+  to.work.clear();
+  to.work.add(begin_write);
+  to.work.add(append_payments, static_cast<std::int32_t>(epoch), to.ids, to.amounts, to.times, to.tokens,
+              to.processors);
+  const pg_verdict verdict = co_await appends_.commit(to.work, clock_.now() + append_limit);
+  if (verdict != pg_verdict::done) co_return end_append(epoch, status_of(verdict));
+  const std::size_t written = to.work.count(1, append_payments);
+  std::size_t next = 0;
+  for (const std::uint32_t i : to.order) {
+    const bool is_fresh = next < written && to.work.row(1, append_payments, next).token ==
+                                                static_cast<std::int64_t>(items[i].token);
+    if (is_fresh) ++next;
+    items[i].answer = is_fresh ? append_item::verdict::fresh : append_item::verdict::known;
+  }
+  REPASSE_CHECK(next == written);
+  ledger_status status = ledger_status::done;
+  if (written < items.size()) status = co_await read_back_appends(epoch, items, written > 0);
+  if (status == ledger_status::done) count_appended(epoch, items);
+  co_return end_append(epoch, status);
+}
+
+/// What is in doubt may still be written until the same items are repeated and done.
+ledger_status postgres_ledger::end_append(epoch_id epoch, ledger_status status) {
+  own_epoch* const mine = own(epoch);
+  if (mine == nullptr) return status;
+  if (status == ledger_status::in_doubt) mine->append_in_doubt = true;
+  if (status == ledger_status::done) mine->append_in_doubt = false;
+  if (!mine->append_in_doubt) mine->appending = wall_time::max();
+  return status;
+}
+
+/// For those that were there already: whether the row is the caller's own, of a try before this one.
+task<ledger_status> postgres_ledger::read_back_appends(epoch_id epoch, std::span<append_item> items,
+                                                       bool some_written) {
+  using enum append_item::verdict;
+  buffers& to = append_;
+  to.ids.clear();
+  for (const std::uint32_t i : to.order)
+    if (items[i].answer != fresh) to.ids.push_back(items[i].id);
+  to.work.clear();
+  to.work.add(is_marked, static_cast<std::int32_t>(epoch));
+  to.work.add(read_back, to.ids);
+  const pg_verdict verdict = co_await appends_.commit(to.work, clock_.now() + append_limit);
+  if (verdict != pg_verdict::done) // what was written is, and the same items will be recognised
+    co_return some_written || verdict == pg_verdict::in_doubt ? ledger_status::in_doubt : status_of(verdict);
+  const bool ended = to.work.row(0, is_marked, 0).is_set;
+  if (ended && !some_written) co_return ledger_status::epoch_ended;
+  std::size_t next = 0;
+  const std::size_t there = to.work.count(1, read_back);
+  for (const std::uint32_t i : to.order) {
+    append_item& item = items[i];
+    if (item.answer == fresh) continue;
+    if (next == there || to.work.row(1, read_back, next).id != item.id)
+      continue; // gone since: a purge came in between, and has ended the epoch
+    const open_payment row = to.work.row(1, read_back, next++);
+    const bool untouched = row.owner == static_cast<std::int32_t>(epoch) && row.version == 1 &&
+                           index_of(row.processor) == item.processor &&
+                           !is_final(postgres::status_of(row.status));
+    if (row.amount_cents != item.amount_cents)
+      item.answer = conflict;
+    else if (untouched && row.token == static_cast<std::int64_t>(item.token))
+      item.answer = fresh;
+  }
+  co_return ledger_status::done;
+}
+
+// Amends.
+
+task<ledger_status> postgres_ledger::amend(epoch_id epoch, std::span<amend_item> items) {
+  buffers& to = amend_;
+  order_by_id<amend_item>(to.order, items);
+  if (has_twins<amend_item>(to.order, items)) {
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      const ledger_status one = co_await amend(epoch, items.subspan(i, 1));
+      if (one != ledger_status::done) co_return i == 0 ? one : ledger_status::in_doubt;
+    }
+    co_return ledger_status::done;
+  }
+  to.ids.clear();
+  to.versions.clear();
+  to.attempts.clear();
+  to.states.clear();
+  to.processors.clear();
+  for (const std::uint32_t i : to.order) {
+    const amend_item& item = items[i];
+    to.ids.push_back(item.id);
+    to.versions.push_back(static_cast<std::int32_t>(item.version));
+    to.attempts.push_back(static_cast<std::int16_t>(std::min<std::uint16_t>(item.attempts, INT16_MAX)));
+    to.states.push_back(postgres::number_of(item.status));
+    to.processors.push_back(number_of(item.processor));
+  }
+  to.work.clear();
+  to.work.add(begin_write);
+  to.work.add(amend_payments, static_cast<std::int32_t>(epoch), to.ids, to.versions, to.attempts, to.states,
+              to.processors);
+  const pg_verdict verdict = co_await changes_.commit(to.work, clock_.now() + change_limit);
+  if (verdict != pg_verdict::done) co_return status_of(verdict);
+  const std::size_t changed = to.work.count(1, amend_payments);
+  std::size_t next = 0;
+  for (const std::uint32_t i : to.order) {
+    items[i].applied = next < changed && to.work.row(1, amend_payments, next).id == items[i].id;
+    if (!items[i].applied) continue;
+    const amended_payment row = to.work.row(1, amend_payments, next++);
+    if (is_final(postgres::status_of(row.status))) remove_open(epoch, row.accepted_at);
+  }
+  REPASSE_CHECK(next == changed);
+  if (changed == items.size()) co_return ledger_status::done;
+  co_return co_await read_back_amends(epoch, items, changed > 0);
+}
+
+/// For those that did not apply: whether they have been applied by a try before this one.
+task<ledger_status> postgres_ledger::read_back_amends(epoch_id epoch, std::span<amend_item> items,
+                                                      bool some_written) {
+  buffers& to = amend_;
+  to.ids.clear();
+  for (const std::uint32_t i : to.order)
+    if (!items[i].applied) to.ids.push_back(items[i].id);
+  to.work.clear();
+  to.work.add(is_marked, static_cast<std::int32_t>(epoch));
+  to.work.add(read_back, to.ids);
+  const pg_verdict verdict = co_await changes_.commit(to.work, clock_.now() + change_limit);
+  if (verdict != pg_verdict::done)
+    co_return some_written || verdict == pg_verdict::in_doubt ? ledger_status::in_doubt : status_of(verdict);
+  const bool ended = to.work.row(0, is_marked, 0).is_set;
+  if (ended && !some_written) co_return ledger_status::epoch_ended;
+  std::size_t next = 0;
+  const std::size_t there = to.work.count(1, read_back);
+  for (const std::uint32_t i : to.order) {
+    amend_item& item = items[i];
+    if (item.applied) continue;
+    if (next == there || to.work.row(1, read_back, next).id != item.id) continue;
+    const open_payment row = to.work.row(1, read_back, next++);
+    item.applied = row.owner == static_cast<std::int32_t>(epoch) &&
+                   row.version == static_cast<std::int32_t>(item.version) + 1 &&
+                   row.status == postgres::number_of(item.status) && row.attempts == item.attempts &&
+                   index_of(row.processor) == item.processor;
+  }
+  co_return ledger_status::done;
+}
+
+// Settles.
+
+task<ledger_status> postgres_ledger::settle(std::span<settle_item> items) {
+  buffers& to = settle_;
+  order_by_id<settle_item>(to.order, items);
+  if (has_twins<settle_item>(to.order, items)) {
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      const ledger_status one = co_await settle(items.subspan(i, 1));
+      if (one != ledger_status::done) co_return i == 0 ? one : ledger_status::in_doubt;
+    }
+    co_return ledger_status::done;
+  }
+  to.ids.clear();
+  to.times.clear();
+  to.more_times.clear();
+  to.attempts.clear();
+  to.processors.clear();
+  for (const std::uint32_t i : to.order) {
+    const settle_item& item = items[i];
+    to.ids.push_back(item.id);
+    to.times.push_back(item.requested_at);
+    to.more_times.push_back(item.processed_at);
+    to.attempts.push_back(static_cast<std::int16_t>(std::min<std::uint16_t>(item.attempts, INT16_MAX)));
+    to.processors.push_back(number_of(item.processor));
+  }
+  to.work.clear();
+  to.work.add(settle_payments, to.ids, to.times, to.more_times, to.attempts, to.processors);
+  const pg_verdict verdict = co_await changes_.commit(to.work, clock_.now() + change_limit);
+  if (verdict != pg_verdict::done) co_return status_of(verdict);
+  const std::size_t settled = to.work.count(0, settle_payments);
+  std::size_t next = 0;
+  for (const std::uint32_t i : to.order) {
+    const bool is_new = next < settled && to.work.row(0, settle_payments, next).id == items[i].id;
+    items[i].answer = is_new ? settle_item::verdict::settled : settle_item::verdict::missing;
+    if (!is_new) continue;
+    const settled_payment row = to.work.row(0, settle_payments, next++);
+    remove_open(static_cast<epoch_id>(row.owner), row.accepted_at);
+  }
+  REPASSE_CHECK(next == settled);
+  if (settled == items.size()) co_return ledger_status::done;
+  co_return co_await read_back_settles(items);
+}
+
+task<ledger_status> postgres_ledger::read_back_settles(std::span<settle_item> items) {
+  using enum settle_item::verdict;
+  buffers& to = settle_;
+  to.ids.clear();
+  for (const std::uint32_t i : to.order)
+    if (items[i].answer != settled) to.ids.push_back(items[i].id);
+  to.work.clear();
+  to.work.add(read_back, to.ids);
+  const pg_verdict verdict = co_await changes_.commit(to.work, clock_.now() + change_limit);
+  if (verdict != pg_verdict::done) co_return ledger_status::in_doubt; // the same items will be known
+  std::size_t next = 0;
+  const std::size_t there = to.work.count(0, read_back);
+  for (const std::uint32_t i : to.order) {
+    settle_item& item = items[i];
+    if (item.answer == settled) continue;
+    if (next == there || to.work.row(0, read_back, next).id != item.id) continue;
+    const open_payment row = to.work.row(0, read_back, next++);
+    const bool same = postgres::status_of(row.status) == payment_status::processed &&
+                      index_of(row.processor) == item.processor;
+    item.answer = same ? known : mismatch;
+  }
+  co_return ledger_status::done;
+}
+
+ledger_health postgres_ledger::health() const {
+  ledger_health made;
+  made.kind = "postgresql";
+  const pg_connection* const all[] = {&appends_, &changes_, &reads_};
+  for (const pg_connection* one : all) {
+    made.since = std::max(made.since, one->since());
+    made.latency = std::max(made.latency, one->last_latency());
+    if (one->now_in() == pg_connection::state::connected) continue;
+    made.is_up = false;
+    if (made.trouble.empty()) made.trouble = one->trouble();
+  }
+  made.ahead = ahead_;
+  return made;
+}
+
+pg_figures postgres_ledger::figures() const {
+  pg_figures sum;
+  for (const pg_connection* one : {&appends_, &changes_, &reads_})
+    sum.add(one->figures());
+  if (replica_) sum.add(replica_->figures());
+  return sum;
+}
+
+} // namespace repasse

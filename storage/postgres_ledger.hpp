@@ -1,0 +1,163 @@
+// Payments in PostgreSQL: one row per payment from accept to settled, as the memory ledger models it. One per
+// reactor, on three connections: appends, changes (settles, amends, beats, takeovers, folds) and reads, so
+// that none waits behind another's commit. PostgreSQL alone authorises a send.
+//   postgres_ledger.cpp     appends, amends, settles
+//   postgres_epochs.cpp     beats, takeover, release, purge
+//   postgres_reads.cpp      payments, pages, summaries, audit trail
+//   postgres_fold.cpp       what the eldest does for all
+#pragma once
+
+#include "storage/ledger.hpp"
+#include "storage/open_rows.hpp"
+#include "storage/pg_connection.hpp"
+#include "storage/schema_state.hpp"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+
+namespace repasse {
+
+/// Built by its reactor; start() spawns its connections, stop() ends them.
+class postgres_ledger final : public ledger {
+public:
+  struct config {
+    std::string url;
+    std::string replica_url;             ///< pages are read there while it is not far behind; may be empty
+    std::vector<std::string> processors; ///< names, in configured order
+    std::chrono::nanoseconds connect_limit = std::chrono::seconds{1};
+    std::chrono::nanoseconds lifetime = std::chrono::hours{1};
+    std::chrono::nanoseconds slow = std::chrono::milliseconds{100};
+    std::string instance;     ///< host and process, for people
+    std::uint32_t number = 0; ///< of the reactor
+  };
+
+  postgres_ledger(clock& time, const config& settings, const schema_state& schema);
+
+  void start();
+  void stop();
+
+  task<ledger_status> append(epoch_id epoch, std::span<append_item> items) override;
+  task<ledger_status> amend(epoch_id epoch, std::span<amend_item> items) override;
+  task<ledger_status> settle(std::span<settle_item> items) override;
+
+  task<std::optional<epoch_id>> open_epoch() override;
+  task<std::optional<beat_answer>> beat(epoch_id epoch) override;
+  task<ledger_status> end_epoch(epoch_id epoch) override;
+
+  task<ledger_status> release(epoch_id epoch, std::size_t rows_max, std::size_t& released) override;
+  task<ledger_status> adopt(epoch_id epoch, std::span<owned_row> rows, std::size_t& taken) override;
+  task<ledger_status> unsettled(epoch_id epoch, std::uint64_t& position, std::span<owned_row> rows,
+                                std::size_t& found) override;
+
+  task<std::optional<std::optional<payment_record>>> find(payment_id id) override;
+  task<std::optional<page>> read_page(page_query query) override;
+  task<std::optional<summary>> summarize(time_window window) override;
+  task<std::optional<std::vector<audit_entry>>> audit(payment_id id) override;
+
+  task<ledger_status> purge() override;
+
+  [[nodiscard]] ledger_health health() const override;
+  /// Of its connections together.
+  [[nodiscard]] pg_figures figures() const;
+
+  /// Folds what was settled into the totals, once; for tests, which cannot wait for the eldest's turn.
+  task<ledger_status> fold();
+
+private:
+  task<> connect(pg_connection& one);
+  ledger_status end_append(epoch_id epoch, ledger_status status);
+  task<ledger_status> read_back_appends(epoch_id epoch, std::span<append_item> items, bool some_written);
+  task<ledger_status> read_back_amends(epoch_id epoch, std::span<amend_item> items, bool some_written);
+  task<ledger_status> read_back_settles(std::span<settle_item> items);
+  task<ledger_status> lower_bound_to(epoch_id epoch, wall_time accepted_at);
+  task<std::optional<beat_answer>> send_beat(epoch_id epoch, wall_time oldest);
+
+  task<bool> learn_processors();
+  [[nodiscard]] std::int16_t number_of(processor_index index) const;
+  [[nodiscard]] processor_index index_of(std::optional<std::int16_t> number) const;
+
+  /// What this side knows of an epoch that it has opened.
+  struct own_epoch {
+    open_rows open;
+    wall_time sent_bound{}; ///< no append may bring an earlier row before a beat has said so
+    std::int64_t beat_number = 0;
+    std::int64_t confirmed_beat = 0;
+    // Rows that are not counted and may yet appear were accepted since then.
+    wall_time appending = wall_time::max(); ///< by the append under way, or in doubt until it is repeated
+    bool append_in_doubt = false;
+    wall_time taking = wall_time::max(); ///< by the takeover under way
+    wall_time taken_in_doubt = wall_time::max();
+    std::int64_t doubt_beat = 0; ///< the last beat sent before a takeover came to be in doubt
+
+    /// What a beat may say.
+    [[nodiscard]] wall_time oldest(wall_time now) const {
+      return std::min({open.oldest(now), appending, taking, taken_in_doubt});
+    }
+  };
+  [[nodiscard]] own_epoch* own(epoch_id epoch);
+  void count_appended(epoch_id epoch, std::span<const append_item> items);
+  void remove_open(epoch_id epoch, wall_time accepted_at);
+
+  /// The marked epochs whose rows are being taken over: first those rows that name a processor, then the
+  /// others.
+  struct sweep {
+    epoch_id taker = 0;
+    std::vector<std::int32_t> owners{};
+    std::vector<std::int32_t> closed{};
+    std::vector<std::int64_t> closed_changes{};
+    wall_time oldest = wall_time::max();
+    page_cursor at{};
+    bool named = true;
+    bool is_clean = true; ///< nothing that was wanted was left
+  };
+  task<ledger_status> begin_sweep(epoch_id epoch);
+  task<ledger_status> end_sweep();
+  void end_look(epoch_id epoch);
+  task<ledger_status> take_window(epoch_id epoch, std::span<owned_row> rows, std::size_t& taken);
+
+  task<> fold_while_eldest();
+  task<std::optional<page>> read_windows(page_query query, pg_connection& from);
+  task<bool> is_replica_fresh();
+
+  clock& clock_;
+  config config_;
+  const schema_state& schema_;
+  pg_connection appends_;
+  pg_connection changes_;
+  pg_connection reads_;
+  std::unique_ptr<pg_connection> replica_;
+
+  bool stopped_ = false;
+  std::vector<std::int16_t> numbers_; ///< of the configured processors; empty until they are known
+  std::map<epoch_id, own_epoch> own_; ///< those opened here and not known to be over: one, but for a moment
+  std::optional<std::chrono::milliseconds> ahead_;
+  steady_time eldest_until_{};
+  steady_time replica_fresh_until_{};
+
+  // One takeover scan at a time, and one look at own rows.
+  std::optional<sweep> sweep_;
+  page_cursor look_at_;
+  std::int64_t look_beat_ = 0;
+
+  // Of the append under way, of the amend, of the settle: each has a caller of its own.
+  struct buffers {
+    pg_transaction work;
+    std::vector<std::uint32_t> order;
+    std::vector<payment_id> ids;
+    std::vector<std::int64_t> amounts;
+    std::vector<std::int64_t> tokens;
+    std::vector<wall_time> times;
+    std::vector<wall_time> more_times;
+    std::vector<std::int32_t> versions;
+    std::vector<std::int16_t> attempts;
+    std::vector<std::int16_t> states;
+    std::vector<std::int16_t> processors;
+  };
+  buffers append_;
+  buffers amend_;
+  buffers settle_;
+  task_group tasks_;
+};
+
+} // namespace repasse
