@@ -6,7 +6,6 @@
 #include "server/log.hpp"
 #include "server/reactor.hpp"
 #include "server/reactors.hpp"
-#include "storage/memory_ledger.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -31,13 +30,14 @@ config config_for(const char* port) {
 }
 
 void serve_until(const sigset_t& signals, const config& settings, std::size_t payments) {
-  memory_ledger books({.payments_max = static_cast<std::uint32_t>(payments)});
+  shared_storage storage{.memory = memory_ledger({.payments_max = static_cast<std::uint32_t>(payments)}),
+                         .schema = {}};
   asio::io_context context(1);
-  asio::co_spawn(context, fill(books, payments), asio::detached);
+  asio::co_spawn(context, fill(storage.memory, payments), asio::detached);
   context.run();
 
   reactors all;
-  all.add(std::make_unique<reactor>(settings, books, all, 0));
+  all.add(std::make_unique<reactor>(settings, storage, all, 0));
   reactor& only = **all.begin();
   listen_sockets sockets(settings);
   sockets.give(only, 0);

@@ -18,6 +18,8 @@ namespace {
 constexpr std::size_t open_files_spare = 64;
 constexpr std::size_t open_files_per_processor = 40;
 constexpr std::size_t open_files_per_reactor = 8;
+/// A connection and the one that takes its place after DATABASE_CONN_LIFETIME.
+constexpr std::size_t open_files_per_database_connection = 2;
 
 /// One reading of an environment, built and used up by parse_config.
 class reading {
@@ -31,10 +33,16 @@ private:
   std::string_view value_of(std::string_view name) const;
   void read(const config_variable& variable, std::size_t processor);
   void read_all();
+  void choose_storage();
   void check_admin_token();
+  void check_database();
   void check_reactors_share();
   void check_open_files();
+  std::size_t database_open_files() const;
   bool was_read(std::string_view name) const { return !refused_.contains(name); }
+  void refuse(std::string_view name, std::string_view value, std::string_view problem) {
+    result_.errors.push_back(fmt::format("{}={}: {}", name, value, problem));
+  }
 
   const environment& variables_;
   const machine_limits& machine_;
@@ -58,9 +66,10 @@ void reading::read(const config_variable& variable, std::size_t processor) {
   const auto problem = variable.read(text, settings_, processor);
   if (problem.empty()) return;
   refused_.insert(variable.name);
-  result_.errors.push_back(text.empty()
-                               ? fmt::format("{} is not set: {}", name, problem)
-                               : fmt::format("{}={}: {}", name, shown(text, variable.rule), problem));
+  if (text.empty())
+    result_.errors.push_back(fmt::format("{} is not set: {}", name, problem));
+  else
+    refuse(name, shown(text, variable.rule), problem);
 }
 
 void reading::read_all() {
@@ -70,6 +79,38 @@ void reading::read_all() {
   for (std::size_t processor = 0; processor < settings_.processors.size(); ++processor)
     for (const auto& variable : config_table())
       if (variable.is_for_each_processor()) read(variable, processor);
+}
+
+/// What depends on whether there is a database.
+void reading::choose_storage() {
+  if (value_of("USE_DATABASE_STORAGE").empty())
+    settings_.use_database_storage = !settings_.database_url.empty();
+  const auto reactors_fed = settings_.database_max_connections / database_connections_a_reactor;
+  if (settings_.use_database_storage && value_of("REACTORS").empty())
+    settings_.reactors = std::min(settings_.reactors, reactors_fed);
+}
+
+void reading::check_database() {
+  const auto replica = value_of("DATABASE_REPLICA_URL");
+  const bool has_url = !value_of("DATABASE_URL").empty();
+  if (!replica.empty() && was_read("DATABASE_REPLICA_URL") && !has_url)
+    refuse("DATABASE_REPLICA_URL", shown(replica, redaction::url), "expected DATABASE_URL to be set too");
+  if (!settings_.use_database_storage || !was_read("USE_DATABASE_STORAGE")) return;
+  if (!has_url)
+    refuse("USE_DATABASE_STORAGE", value_of("USE_DATABASE_STORAGE"), "expected DATABASE_URL to be set");
+  const auto needed = settings_.reactors * database_connections_a_reactor;
+  if (was_read("REACTORS") && was_read("DATABASE_MAX_CONNECTIONS") &&
+      settings_.database_max_connections < needed)
+    refuse("DATABASE_MAX_CONNECTIONS", std::to_string(settings_.database_max_connections),
+           fmt::format("expected at least {}, {} for each of REACTORS={}", needed,
+                       database_connections_a_reactor, settings_.reactors));
+}
+
+std::size_t reading::database_open_files() const {
+  if (!settings_.use_database_storage) return 0;
+  const std::size_t replicas = settings_.database_replica_url.empty() ? 0 : 1;
+  return settings_.reactors * (database_connections_a_reactor + replicas) *
+         open_files_per_database_connection;
 }
 
 void reading::check_admin_token() {
@@ -83,8 +124,8 @@ void reading::check_admin_token() {
 void reading::check_reactors_share() {
   const auto check = [this](std::string_view name, std::size_t value) {
     if (was_read(name) && was_read("REACTORS") && value < settings_.reactors)
-      result_.errors.push_back(fmt::format("{}={}: expected at least REACTORS={}, among which it is divided",
-                                           name, value, settings_.reactors));
+      refuse(name, std::to_string(value),
+             fmt::format("expected at least REACTORS={}, among which it is divided", settings_.reactors));
   };
   check("PROCESSOR_MAX_IN_FLIGHT", settings_.processor_max_in_flight);
   check("MAX_BACKLOG", settings_.max_backlog);
@@ -96,7 +137,8 @@ void reading::check_open_files() {
   const auto needed =
       settings_.max_connections +
       settings_.processors.size() * (settings_.processor_max_in_flight + open_files_per_processor) +
-      settings_.reactors * (open_files_per_reactor + settings_.listen.size()) + open_files_spare;
+      settings_.reactors * (open_files_per_reactor + settings_.listen.size()) + database_open_files() +
+      open_files_spare;
   if (needed > machine_.open_files)
     result_.errors.push_back(fmt::format(
         "MAX_CONNECTIONS={} and PROCESSOR_MAX_IN_FLIGHT={} with {} processors: expected to fit the limit of "
@@ -107,7 +149,9 @@ void reading::check_open_files() {
 
 parsed_config reading::finish() && {
   read_all();
+  choose_storage();
   check_admin_token();
+  check_database();
   check_reactors_share();
   check_open_files();
   result_.warnings = advise(variables_, settings_);

@@ -49,7 +49,13 @@ struct config {
   std::chrono::milliseconds settle_within{1'000};
   std::chrono::milliseconds cheapest_patience{2'000};
   std::size_t processor_max_in_flight = 300; ///< for each processor
-  std::string admin_token;                   ///< empty: there are no admin requests
+  std::string database_url;                  ///< of libpq, checked; empty if none is given
+  std::string database_replica_url;          ///< likewise
+  std::size_t database_max_connections = 25;
+  std::chrono::milliseconds database_conn_timeout{5'000};
+  std::chrono::milliseconds database_conn_lifetime{3'600'000};
+  bool use_database_storage = false; ///< payments live in PostgreSQL at `database_url`, else in memory
+  std::string admin_token;           ///< empty: there are no admin requests
   bool allow_purge = false;
   std::size_t max_backlog = 1'000'000;
   std::size_t max_connections = 10'000;
@@ -57,9 +63,12 @@ struct config {
   std::chrono::milliseconds shutdown_timeout{10'000};
   log_level level = log_level::info;
   log_format format = log_format::text;
+  std::chrono::milliseconds slow_query{100};
 };
 
 inline constexpr std::size_t reactors_max = 256;
+/// Appends, settles and reads of a reactor have one each, so that none waits behind another's commit.
+inline constexpr std::size_t database_connections_a_reactor = 3;
 
 /// Variables by name. One with an empty value counts as not set.
 using environment = std::map<std::string, std::string, std::less<>>;

@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -72,6 +73,14 @@ std::size_t raise_open_files_limit() {
   const rlimit raised{limit.rlim_max, limit.rlim_max};
   const bool done = setrlimit(RLIMIT_NOFILE, &raised) == 0;
   return static_cast<std::size_t>(done ? raised.rlim_cur : limit.rlim_cur);
+}
+
+double resident_mib() {
+  std::ifstream statm("/proc/self/statm");
+  double total_pages = 0;
+  double resident_pages = 0;
+  statm >> total_pages >> resident_pages;
+  return resident_pages * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1024.0 * 1024.0);
 }
 
 std::optional<std::size_t> cores_of_quota(std::string_view cpu_max) {

@@ -1,5 +1,5 @@
-// What this machine lets the process use: cores and open files. Asked once, by main, before the
-// configuration is checked against it.
+// What this machine lets the process use: cores and open files; asked once, by main, before the
+// configuration is checked against it. And what memory it uses.
 #pragma once
 
 #include <cstddef>
@@ -21,6 +21,9 @@ struct machine_limits {
 
 /// Raises the soft limit RLIMIT_NOFILE to the hard one; returns what then holds.
 std::size_t raise_open_files_limit();
+
+/// Memory that the process has in use now, of /proc/self/statm.
+[[nodiscard]] double resident_mib();
 
 /// Cores worth of a quota file: `cpu.max` of cgroup v2 (`150000 100000`, `max 100000`), rounded up.
 /// nullopt where it sets no limit or is not understood.

@@ -1,5 +1,6 @@
 #include "server/config_table.hpp"
 
+#include "server/config_database.hpp"
 #include "server/config_field.hpp"
 
 #include <fmt/format.h>
@@ -13,8 +14,10 @@ using enum redaction;
 constexpr config_variable table[] = {
     {"LISTEN", "0.0.0.0:9999", "address:port, [address]:port or unix:/path, several separated by commas",
      none, read_listen, show_listen},
-    {"REACTORS", "", "single-threaded reactors; the usable cores if not set", none,
-     read_whole<&config::reactors, 1, reactors_max>, show_whole<&config::reactors>},
+    {"REACTORS", "",
+     "single-threaded reactors; if not set the usable cores, with a database at most "
+     "DATABASE_MAX_CONNECTIONS / 3",
+     none, read_whole<&config::reactors, 1, reactors_max>, show_whole<&config::reactors>},
     {"PROCESSORS", "default,fallback", "names of the payment processors; their order breaks ties in fee",
      none, read_processors, show_processors},
     {"PROCESSOR_<NAME>_URL", "default: http://127.0.0.1:8001, fallback: http://127.0.0.1:8002",
@@ -30,22 +33,25 @@ constexpr config_variable table[] = {
      read_duration<&config::cheapest_patience, 0>, show_duration<&config::cheapest_patience>},
     {"PROCESSOR_MAX_IN_FLIGHT", "300", "unanswered payments at each processor", none,
      read_whole<&config::processor_max_in_flight, 1, 100'000>, show_whole<&config::processor_max_in_flight>},
-    {"DATABASE_URL", "", "PostgreSQL, a libpq URL; without it payments live in memory", url, read_nothing_yet,
-     nullptr},
+    {"DATABASE_URL", "", "PostgreSQL, a libpq URL; without it payments live in memory", url,
+     read_database_url<&config::database_url>, show_database_url<&config::database_url>},
     {"DATABASE_MAX_CONNECTIONS", "25", "for the whole process; three a reactor are used", none,
-     read_nothing_yet, nullptr},
-    {"DATABASE_CONN_TIMEOUT", "5s", "an attempt to connect is given up after this", none, read_nothing_yet,
-     nullptr},
-    {"DATABASE_CONN_LIFETIME", "1h", "a connection is renewed after this", none, read_nothing_yet, nullptr},
+     read_whole<&config::database_max_connections, database_connections_a_reactor, 10'000>,
+     show_whole<&config::database_max_connections>},
+    {"DATABASE_CONN_TIMEOUT", "5s", "an attempt to connect is given up after this", none,
+     read_duration<&config::database_conn_timeout, 100>, show_duration<&config::database_conn_timeout>},
+    {"DATABASE_CONN_LIFETIME", "1h", "a connection is renewed after this", none,
+     read_duration<&config::database_conn_lifetime, 1'000>, show_duration<&config::database_conn_lifetime>},
     {"DATABASE_REPLICA_URL", "", "where pages of payments are read while it is not far behind", url,
-     read_nothing_yet, nullptr},
+     read_database_url<&config::database_replica_url>, show_database_url<&config::database_replica_url>},
     {"REDIS_URL", "", "Redis, redis:// or redis-sentinel://", url, read_nothing_yet, nullptr},
     {"REDIS_DB", "0", "number of the database in Redis", none, read_nothing_yet, nullptr},
     {"REDIS_PASSWORD", "", "if the URL holds none", secret, read_nothing_yet, nullptr},
     {"REDIS_CONN_TIMEOUT", "5s", "an attempt to connect is given up after this", none, read_nothing_yet,
      nullptr},
     {"REDIS_PREFIX", "repasse", "first part of every name in Redis", none, read_nothing_yet, nullptr},
-    {"USE_DATABASE_STORAGE", "", "true when DATABASE_URL is set", none, read_no_flag_yet, nullptr},
+    {"USE_DATABASE_STORAGE", "", "true when DATABASE_URL is set", none,
+     read_flag<&config::use_database_storage>, show_flag<&config::use_database_storage>},
     {"USE_REDIS_HEALTH_MONITORING", "", "true when REDIS_URL is set", none, read_no_flag_yet, nullptr},
     {"USE_REDIS_SESSION_CACHE", "", "true when REDIS_URL is set", none, read_no_flag_yet, nullptr},
     {"CACHE_TTL", "1h", "how long the session cache keeps a payment", none, read_nothing_yet, nullptr},
@@ -73,8 +79,8 @@ constexpr config_variable table[] = {
      show_choice<&config::level, level_names>},
     {"LOG_FORMAT", "text", "text, or json for one object per line", none,
      read_choice<&config::format, format_names>, show_choice<&config::format, format_names>},
-    {"SLOW_QUERY", "100ms", "statements slower than this are logged by name", none, read_nothing_yet,
-     nullptr},
+    {"SLOW_QUERY", "100ms", "statements slower than this are logged by name", none,
+     read_duration<&config::slow_query, 1>, show_duration<&config::slow_query>},
 };
 
 } // namespace

@@ -104,6 +104,7 @@ const std::vector<endpoints::route>& endpoints::routes() {
       {"GET", "/processors", &endpoints::processors},
       {"GET", "/healthz", &endpoints::alive},
       {"GET", "/readyz", &endpoints::readiness},
+      {"GET", "/admin/audit", &endpoints::audit},
   };
   return table;
 }
@@ -117,6 +118,10 @@ task<http_response> endpoints::answer(endpoint_request request) {
     co_return problem(400, std::string{*twice} + " is given more than once");
 
   const std::string_view path = target->path();
+  if (path.starts_with("/admin/")) {
+    std::optional<http_response> refusal = co_await admin_refusal(request);
+    if (refusal) co_return std::move(*refusal);
+  }
   const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view{request.method};
   std::string allowed;
   for (const route& one : routes()) {
@@ -135,7 +140,6 @@ task<http_response> endpoints::answer(endpoint_request request) {
     response.headers = "Allow: " + allowed + "\r\n";
     co_return response;
   }
-  if (path.starts_with("/admin/")) co_return co_await unknown_admin(request);
   co_return problem(404, "no such path");
 }
 
@@ -143,6 +147,7 @@ task<http_response> endpoints::summary(const endpoint_request&, const query& par
   time_window window;
   wrong_parameter wrong;
   if (!read_window(parameters, window, wrong)) co_return refused(wrong);
+  if (!ledger_.health().is_up) co_return unavailable(); // answers not yet in the books would be waited for
   const steady_time due = clock_.now() + gather_limit;
   auto flush = [due](reactor& one) { return one.flow().flush(due); };
   co_await all_.gather<bool>(clock_, due, flush);
@@ -215,16 +220,28 @@ task<http_response> endpoints::readiness(const endpoint_request&, const query&) 
   co_return readiness_page(settings_, reports, all_.is_draining(), clock_.now());
 }
 
-/// No such admin request exists: 404 without a token configured or with the right one.
-task<http_response> endpoints::unknown_admin(const endpoint_request& request) {
+task<http_response> endpoints::audit(const endpoint_request&, const query& parameters) {
+  const std::optional<std::string_view> text = parameters.find("correlationId");
+  const std::optional<payment_id> id = parse_payment_id(text.value_or(""));
+  if (!id) co_return refused({"correlationId", "the UUID of a payment"});
+  const auto payment = co_await ledger_.find(*id);
+  if (!payment) co_return unavailable();
+  const auto entries = co_await ledger_.audit(*id);
+  if (!entries) co_return unavailable();
+  if (!*payment && entries->empty()) co_return problem(404, "no such payment");
+  http_response response;
+  write_audit(response.body, *id, *payment, *entries, names_);
+  co_return response;
+}
+
+/// Empty if the request is the administrator's. Without a token configured there are no such paths.
+task<std::optional<http_response>> endpoints::admin_refusal(const endpoint_request& request) {
   if (settings_.admin_token.empty()) co_return problem(404, "no such path");
   const bool admin = co_await is_admin(request);
-  if (!admin) {
-    http_response response = problem(401, "X-Admin-Token is missing or wrong");
-    response.headers = "WWW-Authenticate: X-Admin-Token realm=\"repasse\"\r\n";
-    co_return response;
-  }
-  co_return problem(404, "no such path");
+  if (admin) co_return std::nullopt;
+  http_response response = problem(401, "X-Admin-Token is missing or wrong");
+  response.headers = "WWW-Authenticate: X-Admin-Token realm=\"repasse\"\r\n";
+  co_return response;
 }
 
 task<bool> endpoints::is_admin(const endpoint_request& request) {

@@ -9,6 +9,7 @@
 #include "server/reactors.hpp"
 #include "storage/ledger.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,7 +39,8 @@ private:
   task<http_response> processors(const endpoint_request& request, const query& parameters);
   task<http_response> alive(const endpoint_request& request, const query& parameters);
   task<http_response> readiness(const endpoint_request& request, const query& parameters);
-  task<http_response> unknown_admin(const endpoint_request& request);
+  task<http_response> audit(const endpoint_request& request, const query& parameters);
+  task<std::optional<http_response>> admin_refusal(const endpoint_request& request);
   task<bool> is_admin(const endpoint_request& request);
 
   clock& clock_;

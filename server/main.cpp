@@ -2,12 +2,13 @@
 // Exit status: 0 after a clean stop, 2 for a bad configuration or command line, 1 for anything else.
 
 #include "server/config.hpp"
+#include "server/config_database.hpp"
 #include "server/healthcheck.hpp"
 #include "server/listen_sockets.hpp"
 #include "server/log.hpp"
+#include "server/migrate_command.hpp"
 #include "server/reactor.hpp"
 #include "server/reactors.hpp"
-#include "storage/memory_ledger.hpp"
 
 #include <boost/asio/signal_set.hpp>
 #include <spdlog/spdlog.h>
@@ -16,6 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <span>
 #include <thread>
 
 namespace repasse {
@@ -25,8 +27,10 @@ constexpr int exit_failed = 1;
 constexpr int exit_misconfigured = 2;
 
 constexpr const char* usage =
-    "usage: repasse [--check-config | --healthcheck | --version | --help]\n\n"
-    "Without an argument it serves. The configuration is read from the environment:\n\n";
+    "usage: repasse [--check-config | --healthcheck | --version | --help]\n"
+    "       repasse migrate up|down|status\n\n"
+    "Without an argument it serves. `migrate` brings the schema of the database up to this version, undoes\n"
+    "its last step, or tells how it stands. The configuration is read from the environment:\n\n";
 
 /// Until SIGTERM or SIGINT; a second one ends the process at once.
 void wait_for_signal(asio::io_context& context, asio::signal_set& signals, reactors& all,
@@ -46,10 +50,12 @@ int serve(const config& settings) {
   asio::io_context context(1);
   asio::signal_set signals(context, SIGTERM, SIGINT); // from here on a signal means a clean stop
   std::signal(SIGPIPE, SIG_IGN);                      // a log that nobody reads any more is no reason to end
-  memory_ledger books({.payments_max = static_cast<std::uint32_t>(settings.memory_payments_max)});
+  shared_storage storage{
+      .memory = memory_ledger({.payments_max = static_cast<std::uint32_t>(settings.memory_payments_max)}),
+      .schema = {}};
   reactors all;
   for (std::uint32_t i = 0; i < settings.reactors; ++i)
-    all.add(std::make_unique<reactor>(settings, books, all, i));
+    all.add(std::make_unique<reactor>(settings, storage, all, i));
   listen_sockets sockets(settings);
   std::size_t number = 0;
   for (const auto& one : all)
@@ -61,8 +67,10 @@ int serve(const config& settings) {
   for (const std::string& line : describe(settings))
     spdlog::debug("{}", line);
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begun;
-  spdlog::info("serves on {} with {} reactors, payments in memory, after {:.1f} ms", sockets.text(),
-               settings.reactors, took.count());
+  spdlog::info("serves on {} with {} reactors, payments in {}, after {:.1f} ms, {:.1f} MiB in use",
+               sockets.text(), settings.reactors,
+               settings.use_database_storage ? database_url_text(settings.database_url) : "memory",
+               took.count(), resident_mib());
   wait_for_signal(context, signals, all, settings);
   for (std::thread& one : threads)
     one.join();
@@ -81,7 +89,28 @@ std::optional<config> read_config() {
   return std::move(parsed.value);
 }
 
-int run(std::string_view command) {
+int misused(const std::string& problem) {
+  std::fprintf(stderr, "repasse: %s\n%s", problem.c_str(), usage);
+  return exit_misconfigured;
+}
+
+int run_migrate(std::string_view word) {
+  const std::optional<migrate_step> step = parse_migrate_step(word);
+  if (!step) return misused("migrate takes up, down or status");
+  const std::optional<config> settings = read_config();
+  if (!settings) return exit_misconfigured;
+  if (settings->database_url.empty()) {
+    std::fprintf(stderr, "error: DATABASE_URL is not set: migrate needs it\n");
+    return exit_misconfigured;
+  }
+  open_log(settings->level, settings->format);
+  return migrate(*settings, *step) ? EXIT_SUCCESS : exit_failed;
+}
+
+int run(std::span<const std::string_view> arguments) {
+  const std::string_view command = arguments.empty() ? "" : arguments[0];
+  if (command == "migrate") return run_migrate(arguments.size() == 2 ? arguments[1] : "");
+  if (arguments.size() > 1) return misused("one argument at most");
   if (command == "--help") {
     std::printf("%s%s", usage, help_text().c_str());
     return EXIT_SUCCESS;
@@ -90,10 +119,8 @@ int run(std::string_view command) {
     std::printf("repasse %s\n", REPASSE_VERSION);
     return EXIT_SUCCESS;
   }
-  if (!command.empty() && command != "--check-config" && command != "--healthcheck") {
-    std::fprintf(stderr, "repasse: unknown argument %s\n%s", std::string{command}.c_str(), usage);
-    return exit_misconfigured;
-  }
+  if (!command.empty() && command != "--check-config" && command != "--healthcheck")
+    return misused("unknown argument " + std::string{command});
   const std::optional<config> settings = read_config();
   if (!settings) return exit_misconfigured;
   if (command == "--check-config") {
@@ -111,11 +138,8 @@ int run(std::string_view command) {
 
 int main(int count, char** arguments) {
   try {
-    if (count > 2) {
-      std::fprintf(stderr, "repasse: one argument at most\n%s", repasse::usage);
-      return repasse::exit_misconfigured;
-    }
-    return repasse::run(count == 2 ? arguments[1] : "");
+    const std::vector<std::string_view> words(arguments + 1, arguments + count);
+    return repasse::run(words);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "repasse: %s\n", error.what());
     return repasse::exit_failed;

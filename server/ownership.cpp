@@ -17,6 +17,8 @@ constexpr std::chrono::nanoseconds retry_period = 250ms;
 constexpr std::chrono::nanoseconds eldest_lease = 3s;
 /// Between two looks at own rows that memory does not hold, when nothing says that there are any.
 constexpr std::chrono::nanoseconds stray_period = 10s;
+/// What such a look may take of each second; it goes on from there.
+constexpr std::chrono::nanoseconds idle_look_max = 20ms;
 /// Rows of one step, each under 10 ms.
 constexpr std::size_t rows_a_step = 256;
 
@@ -97,6 +99,7 @@ task<> ownership::take_over(steady_time until) {
 task<> ownership::look_for_strays(steady_time until) {
   if (is_planted(planted::no_stray_scan)) co_return;
   if (!strays_likely_ && clock_.now() - strays_looked_ < stray_period) co_return;
+  if (!strays_likely_) until = std::min(until, clock_.now() + idle_look_max);
   do {
     const epoch_id epoch = flow_.epoch();
     if (epoch == 0) co_return;

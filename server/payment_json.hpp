@@ -51,6 +51,10 @@ struct processor_health {
 void write_charge(std::string& to, const payment_id& id, std::int64_t amount_cents, wall_time requested_at);
 void write_payment(std::string& to, const payment_record& payment, std::span<const std::string> processors);
 void write_page(std::string& to, const page& page, std::span<const std::string> processors);
+/// The audit trail: the undisturbed life that `payment`'s own row tells, if there is one, and `entries`;
+/// oldest first, what has no time yet last.
+void write_audit(std::string& to, const payment_id& id, const std::optional<payment_record>& payment,
+                 std::span<const audit_entry> entries, std::span<const std::string> processors);
 void write_summary(std::string& to, const summary& totals, std::span<const std::string> processors);
 /// RFC 9457; `title` is a status's reason phrase, `detail` any text.
 void write_problem(std::string& to, int status, std::string_view title, std::string_view detail);

@@ -1,6 +1,8 @@
 #include "server/payment_json.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <vector>
 
 namespace repasse {
 namespace {
@@ -32,6 +34,30 @@ void append_time(std::string& to, const std::optional<wall_time>& time) {
   to.push_back('"');
   to.append(text, write_time(text, *time));
   to.push_back('"');
+}
+
+struct audit_line {
+  std::optional<wall_time> at;
+  std::string_view event;
+  std::string by;
+  std::string detail;
+};
+
+/// The undisturbed life, which the row tells.
+void append_life(std::vector<audit_line>& lines, const payment_record& payment,
+                 std::span<const std::string> processors) {
+  char text[24];
+  lines.push_back({payment.accepted_at, "accepted", {}, {text, write_amount(text, payment.amount_cents)}});
+  if (payment.processor >= processors.size()) return;
+  const std::string& processor = processors[payment.processor];
+  const bool is_settled = payment.status == payment_status::processed;
+  // A row that names a processor counts as sent to it.
+  lines.push_back({payment.requested_at, "sent", {}, "to " + processor});
+  if (!is_settled) return;
+  lines.push_back({payment.processed_at,
+                   "settled",
+                   {},
+                   "taken by " + processor + ", attempts: " + std::to_string(payment.attempts)});
 }
 
 bool is_continuation(char c) { return (static_cast<std::uint8_t>(c) & 0xc0) == 0x80; }
@@ -113,6 +139,36 @@ void write_page(std::string& to, const page& page, std::span<const std::string> 
   else
     to.append("null");
   to.push_back('}');
+}
+
+void write_audit(std::string& to, const payment_id& id, const std::optional<payment_record>& payment,
+                 std::span<const audit_entry> entries, std::span<const std::string> processors) {
+  std::vector<audit_line> lines;
+  if (payment) append_life(lines, *payment, processors);
+  for (const audit_entry& entry : entries)
+    lines.push_back({entry.at, entry.what,
+                     entry.by == 0 ? "administrator" : "epoch " + std::to_string(entry.by), entry.detail});
+  std::ranges::stable_sort(lines, {},
+                           [](const audit_line& line) { return line.at.value_or(wall_time::max()); });
+  to.append(R"({"correlationId":")");
+  append_id(to, id);
+  to.append(R"(","entries":[)");
+  for (const audit_line& line : lines) {
+    if (&line != &lines.front()) to.push_back(',');
+    to.append(R"({"at":)");
+    append_time(to, line.at);
+    to.append(R"(,"event":)");
+    write_json_string(to, line.event);
+    to.append(R"(,"by":)");
+    if (line.by.empty())
+      to.append("null");
+    else
+      write_json_string(to, line.by);
+    to.append(R"(,"detail":)");
+    write_json_string(to, line.detail);
+    to.push_back('}');
+  }
+  to.append("]}");
 }
 
 void write_summary(std::string& to, const summary& totals, std::span<const std::string> processors) {

@@ -1,6 +1,8 @@
 #include "server/reactor.hpp"
 
+#include <boost/asio/ip/host_name.hpp>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 namespace repasse {
 namespace {
@@ -11,6 +13,10 @@ using namespace std::chrono_literals;
 constexpr std::chrono::nanoseconds notice_max = 1s;
 /// How long answers may take to reach their clients once all is done.
 constexpr std::chrono::nanoseconds farewell = 500ms;
+/// For the connections to the database to say goodbye, so that the server does not log lost ones.
+constexpr std::chrono::nanoseconds goodbye = 10ms;
+/// A server that does not answer by then is tried anew, perhaps at another of its hosts.
+constexpr std::chrono::nanoseconds connect_limit_max = 1s;
 
 std::size_t share(std::size_t of_process, std::size_t reactors) {
   return std::max<std::size_t>(1, of_process / reactors);
@@ -40,26 +46,56 @@ payment_flow::config flow_config(const config& settings, std::uint32_t number) {
   how.how = {settings.policy, settings.settle_within, settings.cheapest_patience};
   how.jitter_seed = number + 1;
   how.backlog_max = share(settings.max_backlog, settings.reactors);
+  how.hands_over = settings.use_database_storage;
   return how;
+}
+
+/// `host:pid`, for whoever looks at the database's own lists.
+std::string instance_name() { return asio::ip::host_name() + ":" + std::to_string(::getpid()); }
+
+std::unique_ptr<migrator> make_migrator(clock& time, const config& settings, schema_state& schema,
+                                        std::uint32_t number) {
+  if (!settings.use_database_storage || number != 0) return nullptr;
+  return std::make_unique<migrator>(time, settings, schema);
+}
+
+std::unique_ptr<postgres_ledger> make_database(clock& time, const config& settings,
+                                               const schema_state& schema, std::uint32_t number) {
+  if (!settings.use_database_storage) return nullptr;
+  postgres_ledger::config how;
+  how.url = settings.database_url;
+  for (const processor_settings& one : settings.processors)
+    how.processors.push_back(one.name);
+  how.connect_limit = std::min<std::chrono::nanoseconds>(settings.database_conn_timeout, connect_limit_max);
+  how.lifetime = settings.database_conn_lifetime;
+  how.slow = settings.slow_query;
+  how.instance = instance_name();
+  how.number = number;
+  how.replica_url = settings.database_replica_url;
+  return std::make_unique<postgres_ledger>(time, how, schema);
 }
 
 } // namespace
 
-reactor::reactor(const config& settings, ledger& books, reactors& all, std::uint32_t number)
+reactor::reactor(const config& settings, shared_storage& storage, reactors& all, std::uint32_t number)
     : settings_(settings),
       all_(all),
       context_(1),
       clock_(context_),
       poller_(context_),
+      migrator_(make_migrator(clock_, settings, storage.schema, number)),
+      database_(make_database(clock_, settings, storage.schema, number)),
+      ledger_(database_ ? static_cast<ledger&>(*database_) : storage.memory),
       processors_(make_processors(clock_, poller_, settings, number)),
-      flow_(clock_, books, processors_, flow_config(settings, number)),
-      ownership_(clock_, books, flow_),
+      flow_(clock_, ledger_, processors_, flow_config(settings, number)),
+      ownership_(clock_, ledger_, flow_),
       prober_(clock_, {.processors = processors_.size()}, probe_calls()),
-      endpoints_(clock_, books, settings, all),
+      endpoints_(clock_, ledger_, settings, all),
       listener_(clock_, poller_, flow_,
                 [this](endpoint_request request) { return endpoints_.answer(std::move(request)); },
                 all.connections(), {.connections_max = settings.max_connections}),
-      tasks_(clock_) {}
+      tasks_(clock_),
+      ending_(clock_) {}
 
 reactor::~reactor() = default;
 
@@ -73,6 +109,8 @@ void reactor::wind_up() {
 }
 
 void reactor::run() {
+  if (migrator_) migrator_->start();
+  if (database_) database_->start();
   flow_.start();
   ownership_.start();
   prober_.start();
@@ -94,11 +132,17 @@ task<> reactor::drain(steady_time due) {
   const steady_time gone = std::min(due, clock_.now() + farewell);
   while (listener_.connections() > 0 && clock_.now() < gone)
     co_await pause.wait_for(10ms);
-  co_await ownership_.end();
+  ending_.spawn(ownership_.end()); // a database that is away may not hold up the end
+  const bool ended = co_await ending_.join_until(due);
+  if (!ended)
+    spdlog::warn("the end of epoch {} is not in the books: its payments are taken over later", flow_.epoch());
   if (!settled) spdlog::warn("stops with {} payments unsettled", flow_.held());
   all_.one_drained();
   while (!all_.all_drained() && clock_.now() < due)
     co_await pause.wait_for(10ms);
+  if (migrator_) migrator_->stop();
+  if (database_) database_->stop();
+  if (database_) co_await pause.wait_for(goodbye);
   context_.stop();
 }
 
@@ -127,6 +171,8 @@ reactor_report reactor::report() const {
     seen.latencies = one->latencies();
     seen.health = one->health();
   }
+  made.books = ledger_.health();
+  if (migrator_ && !migrator_->reason().empty()) made.books.trouble = migrator_->reason();
   made.flow = flow_.counters();
   made.held = flow_.held();
   made.waiting = flow_.waiting();

@@ -7,10 +7,14 @@
 #include "server/config.hpp"
 #include "server/endpoints.hpp"
 #include "server/listener.hpp"
+#include "server/migrator.hpp"
 #include "server/ownership.hpp"
 #include "server/payment_flow.hpp"
 #include "server/poller.hpp"
 #include "server/processor.hpp"
+#include "storage/memory_ledger.hpp"
+#include "storage/postgres_ledger.hpp"
+#include "storage/schema_state.hpp"
 
 #include <memory>
 #include <vector>
@@ -29,6 +33,7 @@ struct reactor_report {
     std::optional<health_report> health;
   };
   std::vector<seen_processor> processors;
+  ledger_health books; ///< `kind` is empty in the report of a reactor that did not answer
   flow_counters flow;
   std::size_t held = 0;
   std::size_t waiting = 0;
@@ -36,10 +41,16 @@ struct reactor_report {
   steady_time since{}; ///< when that last changed
 };
 
+/// What the reactors of a process share of their storage: built by main before them, destroyed after them.
+struct shared_storage {
+  memory_ledger memory; ///< where payments live without a database
+  schema_state schema;
+};
+
 /// Built by main, which runs each in a thread of its own.
 class reactor {
 public:
-  reactor(const config& settings, ledger& books, reactors& all, std::uint32_t number);
+  reactor(const config& settings, shared_storage& storage, reactors& all, std::uint32_t number);
   ~reactor();
   reactor(const reactor&) = delete;
   reactor& operator=(const reactor&) = delete;
@@ -76,6 +87,9 @@ private:
   clock clock_;
   steady_time started_ = clock_.now();
   poller poller_;
+  std::unique_ptr<migrator> migrator_;        ///< of the first reactor, with a database
+  std::unique_ptr<postgres_ledger> database_; ///< null: payments live in memory
+  ledger& ledger_;
   std::vector<std::unique_ptr<processor>> processors_;
   payment_flow flow_;
   ownership ownership_;
@@ -83,6 +97,7 @@ private:
   endpoints endpoints_;
   listener listener_;
   task_group tasks_;
+  task_group ending_;
 };
 
 } // namespace repasse

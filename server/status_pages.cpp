@@ -5,11 +5,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace repasse {
 namespace {
 
+using namespace std::chrono_literals;
 using seen_processor = reactor_report::seen_processor;
+
+/// Further apart, windows of the summary mean something else here than at the processors: an alarm.
+constexpr std::chrono::milliseconds clock_difference_max = 250ms;
 
 /// One processor as all reactors together see it: the least closed breaker, the newest health, the sums.
 seen_processor merge(std::span<const reactor_report> reports, std::size_t index) {
@@ -41,6 +46,42 @@ std::string health_json(const std::optional<health_report>& health) {
                      health->from);
 }
 
+/// What is not up before what is, then what has trouble; of equals the first, whose reactor knows most. The
+/// clock is the one that is furthest off.
+ledger_health worst_books(std::span<const reactor_report> reports) {
+  const auto badness = [](const ledger_health& one) { return std::pair(!one.is_up, !one.trouble.empty()); };
+  ledger_health worst;
+  for (const reactor_report& report : reports) {
+    const ledger_health& one = report.books;
+    if (one.kind.empty()) continue; // a reactor that did not answer
+    const auto ahead =
+        abs(one.ahead.value_or(0ms)) > abs(worst.ahead.value_or(0ms)) ? one.ahead : worst.ahead;
+    const auto latency = std::max(one.latency, worst.latency);
+    if (worst.kind.empty() || badness(one) > badness(worst)) worst = one;
+    worst.ahead = ahead;
+    worst.latency = latency;
+  }
+  return worst;
+}
+
+/// `, this clock is 312 ms ahead of the database's`; empty while they agree well enough.
+std::string clock_text(const ledger_health& books) {
+  const auto ahead = books.ahead.value_or(0ms);
+  if (abs(ahead) <= clock_difference_max) return {};
+  return fmt::format(", this clock is {} ms {} the database's", abs(ahead).count(),
+                     ahead > 0ms ? "ahead of" : "behind");
+}
+
+/// `accepting` and `since` are those of the reactors, which know more than their ledgers: whether there is
+/// room.
+std::string database_line(const ledger_health& books, bool in_database, bool accepting,
+                          double since_seconds) {
+  const auto* const state = !books.is_up ? "away" : accepting ? "up" : "takes no more payments";
+  return fmt::format("database: {}, payments live in {}, latency {:.1f} ms, since {:.1f} s{}{}{}\n", state,
+                     in_database ? "PostgreSQL" : "memory", millis(books.latency), since_seconds,
+                     books.trouble.empty() ? "" : ", ", books.trouble, clock_text(books));
+}
+
 } // namespace
 
 std::string processors_json(const config& settings, std::span<const reactor_report> reports) {
@@ -68,12 +109,13 @@ http_response readiness_page(const config& settings, std::span<const reactor_rep
     accepting = accepting || report.can_accept;
     if (report.since != steady_time{}) since = std::min(since, report.since);
   }
+  const ledger_health books = worst_books(reports);
+  if (!books.is_up && books.since != steady_time{}) since = books.since;
   http_response response;
   response.status = accepting && !draining ? 200 : 503;
   response.content_type = "text/plain; charset=utf-8";
   if (draining) response.body += "repasse: stopping\n";
-  response.body += fmt::format("database: {}, payments live in memory, latency 0.0 ms, since {:.1f} s\n",
-                               accepting ? "up" : "takes no more payments", seconds_ago(since));
+  response.body += database_line(books, settings.use_database_storage, accepting, seconds_ago(since));
   response.body += "redis: not configured\n";
   for (std::size_t i = 0; i < settings.processors.size(); ++i) {
     const seen_processor seen = merge(reports, i);

@@ -1,11 +1,12 @@
-// A program as a child of a test: what it is given, what it writes, how it ends.
+// A program as a child of a test: what it is given, what it writes, how it ends. What cannot be done throws,
+// which ends a test's case, and a program that is no test.
 #pragma once
 
-#include <boost/test/unit_test.hpp>
-
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -13,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -20,7 +22,7 @@ namespace repasse {
 
 using variables = std::map<std::string, std::string>;
 
-/// Runs from its construction on; killed with this object.
+/// Runs from its construction on; killed with this object, and with the thread that made it.
 class child_process {
 public:
   /// `arguments` begins with the program's path. It sees no other variables than these.
@@ -31,8 +33,9 @@ public:
     const std::vector<char*> argument_pointers = pointers_to(arguments);
     const std::vector<char*> setting_pointers = pointers_to(settings);
     id_ = ::fork();
-    BOOST_REQUIRE(id_ >= 0);
+    if (id_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
     if (id_ > 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::dup2(::fileno(output_.get()), STDOUT_FILENO);
     ::dup2(::fileno(errors_.get()), STDERR_FILENO);
     ::execve(argument_pointers.front(), argument_pointers.data(), setting_pointers.data());
@@ -84,10 +87,14 @@ private:
 
   /// Reads beside the file's position, which the child shares.
   static std::string text_of(std::FILE& from) {
-    std::string text(1U << 20, '\0');
-    const ssize_t bytes = ::pread(::fileno(&from), text.data(), text.size(), 0);
-    text.resize(bytes > 0 ? static_cast<std::size_t>(bytes) : 0);
-    return text;
+    std::string text;
+    for (;;) {
+      std::string part(1U << 16, '\0');
+      const auto offset = static_cast<off_t>(text.size());
+      const ssize_t bytes = ::pread(::fileno(&from), part.data(), part.size(), offset);
+      if (bytes <= 0) return text;
+      text.append(part, 0, static_cast<std::size_t>(bytes));
+    }
   }
 
   file output_{std::tmpfile()};

@@ -122,10 +122,45 @@ BOOST_AUTO_TEST_CASE(a_wrong_token_is_slow_and_the_right_one_is_not) {
   BOOST_TEST(caller.call("GET", "/admin/nothing").status == 401U);
 }
 
+BOOST_AUTO_TEST_CASE(the_audit_tells_the_life_of_a_payment) {
+  const std::string payment = processed(1);
+  const http_headers admin = {{"X-Admin-Token", admin_token}};
+  const http_reply audit = caller.call("GET", "/admin/audit?correlationId=" + id_of(1), "", admin);
+  BOOST_TEST(audit.status == 200U);
+  BOOST_TEST(audit.header("Content-Type") == "application/json");
+  const auto entry = [&payment](const char* time, const char* event, const char* detail) {
+    return R"({"at":")" + member(payment, time) + R"(","event":")" + event + R"(","by":null,"detail":")" +
+           detail + R"("})";
+  };
+  BOOST_TEST(audit.body == R"({"correlationId":")" + id_of(1) + R"(","entries":[)" +
+                               entry("acceptedAt", "accepted", "19.90") + "," +
+                               entry("requestedAt", "sent", "to default") + "," +
+                               entry("processedAt", "settled", "taken by default, attempts: 1") + "]}");
+}
+
+BOOST_AUTO_TEST_CASE(the_audit_is_for_the_administrator_and_of_one_known_payment) {
+  const http_headers admin = {{"X-Admin-Token", admin_token}};
+  detail_of(caller.call("GET", "/admin/audit?correlationId=" + id_of(2), "", admin), 404);
+  for (const char* query : {"", "?correlationId=", "?correlationId=2", "?id=2",
+                            "?correlationId=4a7901b87d264d9daa19000000000002"})
+    BOOST_TEST(detail_of(caller.call("GET", std::string("/admin/audit") + query, "", admin), 422)
+                   .starts_with("correlationId must be"));
+  const http_reply posted = caller.call("POST", "/admin/audit", "", admin);
+  detail_of(posted, 405);
+  BOOST_TEST(posted.header("Allow") == "GET, HEAD");
+  for (const char* method : {"GET", "POST"})
+    detail_of(caller.call(method, "/admin/audit?correlationId=" + id_of(2)), 401);
+  detail_of(caller.call("GET", "/admin/audit?correlationId=2", "", {{"X-Admin-Token", admin_token + "x"}}),
+            401);
+}
+
 BOOST_AUTO_TEST_CASE(without_a_token_there_is_no_administration) {
   const server_process server;
   http_caller other = server.caller();
-  detail_of(other.call("GET", "/admin/audit", "", {{"X-Admin-Token", admin_token}}), 404);
+  for (const char* method : {"GET", "POST"})
+    detail_of(
+        other.call(method, "/admin/audit?correlationId=" + id_of(1), "", {{"X-Admin-Token", admin_token}}),
+        404);
   detail_of(other.call("POST", "/purge-payments", "", {{"X-Admin-Token", ""}}), 403);
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <fstream>
 #include <memory>
+#include <stdexcept>
 #include <utility>
 
 namespace repasse {
@@ -45,7 +46,7 @@ public:
   explicit server_process(const variables& environment = {}) {
     for (int attempt = 0; attempt < 5 && !program_; ++attempt)
       start(environment);
-    BOOST_REQUIRE_MESSAGE(program_, "repasse finds no free port");
+    if (!program_) throw std::runtime_error("repasse finds no free port");
   }
 
   void signal(int number) const { program_->signal(number); }
@@ -55,10 +56,11 @@ public:
   int end(int number) {
     signal(number);
     const std::optional<int> status = wait(std::chrono::seconds(30));
-    BOOST_REQUIRE_MESSAGE(status, "repasse does not end");
+    if (!status) throw std::runtime_error("repasse does not end");
     return *status;
   }
 
+  [[nodiscard]] pid_t id() const { return program_->id(); }
   [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] http_caller caller(std::chrono::milliseconds time_limit = std::chrono::seconds(10)) const {
     return {"127.0.0.1", port_, time_limit};
@@ -99,12 +101,12 @@ private:
       if (program_->errors().find("serves on") != std::string::npos) return;
       if (program_->wait(std::chrono::milliseconds(10))) {
         const bool taken = program_->errors().find("cannot listen") != std::string::npos;
-        BOOST_REQUIRE_MESSAGE(taken, "repasse does not start: " + program_->errors());
+        if (!taken) throw std::runtime_error("repasse does not start: " + program_->errors());
         program_.reset();
         return;
       }
     }
-    BOOST_FAIL("repasse does not say that it serves");
+    throw std::runtime_error("repasse does not say that it serves: " + program_->errors());
   }
 
   std::uint16_t port_ = 0;

@@ -3,8 +3,7 @@
 
 #include "bench/http_caller.hpp"
 
-#include <boost/test/unit_test.hpp>
-
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,23 +11,26 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace repasse {
 
-/// A running processor-simulator on a port of its own; killed with this object.
+/// A running processor-simulator on a port of its own; killed with this object, and with the thread that made
+/// it.
 class simulator_process {
 public:
   /// On any free port, unless one is given.
   explicit simulator_process(std::vector<std::string> options = {}, std::uint16_t port = 0) {
     int pipe_ends[2] = {-1, -1};
-    BOOST_REQUIRE(::pipe(pipe_ends) == 0);
+    if (::pipe(pipe_ends) != 0) throw std::runtime_error("no pipe");
     options.insert(options.begin(),
                    {REPASSE_PROCESSOR_SIMULATOR, "--host", "127.0.0.1", "--port", std::to_string(port)});
     process_ = ::fork();
     if (process_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       std::vector<char*> arguments;
       for (std::string& each : options)
         arguments.push_back(each.data());
@@ -39,8 +41,9 @@ public:
     }
     ::close(pipe_ends[1]);
     std::FILE* const output = ::fdopen(pipe_ends[0], "r");
-    BOOST_REQUIRE(std::fscanf(output, "processor-simulator listens on 127.0.0.1:%hu", &port_) == 1);
+    const int read = std::fscanf(output, "processor-simulator listens on 127.0.0.1:%hu", &port_);
     std::fclose(output);
+    if (read != 1) throw std::runtime_error("the processor simulator does not start");
   }
   ~simulator_process() {
     if (process_ > 0) end(SIGKILL);

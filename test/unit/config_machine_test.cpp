@@ -34,6 +34,11 @@ BOOST_AUTO_TEST_CASE(this_machine_has_a_core_and_some_open_files) {
   BOOST_TEST(machine.open_files == raise_open_files_limit());
 }
 
+BOOST_AUTO_TEST_CASE(this_process_uses_some_memory) {
+  BOOST_TEST(resident_mib() > 1.0);
+  BOOST_TEST(resident_mib() < 10'000.0);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace repasse

@@ -17,6 +17,7 @@ namespace {
 
 constexpr machine_limits roomy{.cores = 2, .open_files = 1'000'000};
 const std::string token(32, 't');
+const std::string database = "postgresql://pay:Hu5h@db/pay";
 
 parsed_config parsed(const environment& variables) { return parse_config(variables, roomy); }
 
@@ -72,6 +73,12 @@ BOOST_AUTO_TEST_CASE(an_empty_environment_gives_the_documented_defaults) {
       "SETTLE_WITHIN=1s",
       "CHEAPEST_PATIENCE=2s",
       "PROCESSOR_MAX_IN_FLIGHT=300",
+      "DATABASE_URL=none",
+      "DATABASE_MAX_CONNECTIONS=25",
+      "DATABASE_CONN_TIMEOUT=5s",
+      "DATABASE_CONN_LIFETIME=1h",
+      "DATABASE_REPLICA_URL=none",
+      "USE_DATABASE_STORAGE=false",
       "ADMIN_TOKEN=none",
       "ALLOW_PURGE=false",
       "MAX_BACKLOG=1000000",
@@ -80,6 +87,7 @@ BOOST_AUTO_TEST_CASE(an_empty_environment_gives_the_documented_defaults) {
       "SHUTDOWN_TIMEOUT=10s",
       "LOG_LEVEL=info",
       "LOG_FORMAT=text",
+      "SLOW_QUERY=100ms",
   };
   BOOST_TEST(describe(*result.value) == expected, boost::test_tools::per_element());
 }
@@ -239,16 +247,13 @@ BOOST_AUTO_TEST_CASE(refuses_more_processors_than_fit) {
 
 BOOST_AUTO_TEST_CASE(what_is_not_built_yet_is_refused_when_set) {
   for (const auto* name :
-       {"DATABASE_URL", "DATABASE_MAX_CONNECTIONS", "DATABASE_CONN_TIMEOUT", "DATABASE_CONN_LIFETIME",
-        "DATABASE_REPLICA_URL", "REDIS_URL", "REDIS_DB", "REDIS_PASSWORD", "REDIS_CONN_TIMEOUT",
-        "REDIS_PREFIX", "CACHE_TTL", "RECONCILE_EVERY", "PROCESSOR_DEFAULT_ADMIN_TOKEN",
-        "PROCESSOR_FALLBACK_CA_FILE", "SLOW_QUERY"})
+       {"REDIS_URL", "REDIS_DB", "REDIS_PASSWORD", "REDIS_CONN_TIMEOUT", "REDIS_PREFIX", "CACHE_TTL",
+        "RECONCILE_EVERY", "PROCESSOR_DEFAULT_ADMIN_TOKEN", "PROCESSOR_FALLBACK_CA_FILE"})
     BOOST_TEST(only_error({{name, "5"}}).find("is not supported by this version yet") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_feature_not_built_yet_may_be_switched_off_but_not_on) {
-  for (const auto* name :
-       {"USE_DATABASE_STORAGE", "USE_REDIS_HEALTH_MONITORING", "USE_REDIS_SESSION_CACHE", "ASK_FIRST"}) {
+  for (const auto* name : {"USE_REDIS_HEALTH_MONITORING", "USE_REDIS_SESSION_CACHE", "ASK_FIRST"}) {
     BOOST_TEST(accepts({{name, "false"}}));
     BOOST_TEST(accepts({{name, "0"}}));
     BOOST_TEST(refuses(name, "true"));
@@ -299,10 +304,61 @@ BOOST_AUTO_TEST_CASE(no_error_warning_or_description_holds_a_secret) {
 }
 
 BOOST_AUTO_TEST_CASE(an_error_shows_a_url_without_a_secret) {
-  BOOST_TEST(only_error({{"DATABASE_URL", "postgres://db:5432/pay"}})
-                 .starts_with("DATABASE_URL=postgres://db:5432/pay: "));
+  BOOST_TEST(only_error({{"DATABASE_URL", "mysql://db:5432/pay"}})
+                 .starts_with("DATABASE_URL=mysql://db:5432/pay: "));
+  BOOST_TEST(only_error({{"DATABASE_URL", "mysql://u:p@db/pay"}}).starts_with("DATABASE_URL=mysql://***: "));
+}
+
+BOOST_AUTO_TEST_CASE(payments_live_in_the_database_when_its_url_is_set) {
+  const auto with = parsed({{"DATABASE_URL", database}}).value.value();
+  BOOST_TEST(with.use_database_storage);
+  BOOST_TEST(with.database_url == database);
+  BOOST_TEST(has_line(describe(with), "DATABASE_URL=postgresql://pay:***@db/pay"));
+  BOOST_TEST(has_line(describe(with), "USE_DATABASE_STORAGE=true"));
+  BOOST_TEST(!parsed({}).value.value().use_database_storage);
+  BOOST_TEST(!parsed({{"DATABASE_URL", database}, {"USE_DATABASE_STORAGE", "false"}})
+                  .value.value()
+                  .use_database_storage);
+  BOOST_TEST(accepts({{"DATABASE_URL", database}, {"USE_DATABASE_STORAGE", "1"}}));
+}
+
+BOOST_AUTO_TEST_CASE(storage_in_a_database_needs_its_url) {
+  BOOST_TEST(only_error({{"USE_DATABASE_STORAGE", "true"}}) ==
+             "USE_DATABASE_STORAGE=true: expected DATABASE_URL to be set");
+  BOOST_TEST(refuses("USE_DATABASE_STORAGE", "off"));
   BOOST_TEST(
-      only_error({{"DATABASE_URL", "postgres://u:p@db/pay"}}).starts_with("DATABASE_URL=postgres://***: "));
+      only_error({{"USE_DATABASE_STORAGE", "true"}, {"DATABASE_URL", "db"}}).starts_with("DATABASE_URL=db"));
+  BOOST_TEST(only_error({{"DATABASE_REPLICA_URL", "postgresql://db2"}}) ==
+             "DATABASE_REPLICA_URL=postgresql://db2: expected DATABASE_URL to be set too");
+  BOOST_TEST(accepts({{"DATABASE_URL", database}, {"DATABASE_REPLICA_URL", "postgresql://db2"}}));
+  BOOST_TEST(only_error({{"DATABASE_URL", database}, {"DATABASE_REPLICA_URL", "db2"}})
+                 .starts_with("DATABASE_REPLICA_URL=db2: expected postgresql://"));
+}
+
+BOOST_AUTO_TEST_CASE(each_reactor_has_three_connections_to_the_database) {
+  const auto reactors = [](environment variables, std::size_t cores) {
+    variables.emplace("DATABASE_URL", database);
+    return parse_config(variables, {.cores = cores, .open_files = 1'000'000}).value.value().reactors;
+  };
+  BOOST_TEST(reactors({}, 4) == 4);
+  BOOST_TEST(reactors({}, 100) == 8);
+  BOOST_TEST(reactors({{"DATABASE_MAX_CONNECTIONS", "5"}}, 4) == 1);
+  BOOST_TEST(reactors({{"DATABASE_MAX_CONNECTIONS", "5"}, {"USE_DATABASE_STORAGE", "false"}}, 4) == 4);
+  BOOST_TEST(reactors({{"REACTORS", "8"}, {"DATABASE_MAX_CONNECTIONS", "24"}}, 2) == 8);
+  BOOST_TEST(only_error({{"DATABASE_URL", database}, {"REACTORS", "9"}}) ==
+             "DATABASE_MAX_CONNECTIONS=25: expected at least 27, 3 for each of REACTORS=9");
+  BOOST_TEST(accepts({{"DATABASE_MAX_CONNECTIONS", "5"}, {"REACTORS", "9"}}));
+  for (const auto* value : {"0", "2", "10001", "-3", "many"})
+    BOOST_TEST(refuses("DATABASE_MAX_CONNECTIONS", value), value);
+}
+
+BOOST_AUTO_TEST_CASE(refuses_times_of_the_database_without_sense) {
+  for (const auto* value : {"99ms", "0s", "25h", "5", "never"})
+    BOOST_TEST(refuses("DATABASE_CONN_TIMEOUT", value), value);
+  for (const auto* value : {"999ms", "25h", "1"})
+    BOOST_TEST(refuses("DATABASE_CONN_LIFETIME", value), value);
+  for (const auto* value : {"0s", "0", "100"})
+    BOOST_TEST(refuses("SLOW_QUERY", value), value);
 }
 
 BOOST_AUTO_TEST_CASE(limits_that_reactors_share_leave_none_with_nothing) {
@@ -321,6 +377,21 @@ BOOST_AUTO_TEST_CASE(limits_must_fit_the_open_files) {
       errors[0].starts_with("MAX_CONNECTIONS=10000 and PROCESSOR_MAX_IN_FLIGHT=300 with 2 processors"));
   BOOST_TEST(
       parse_config({{"MAX_CONNECTIONS", "9000"}}, {.cores = 1, .open_files = 10'600}).value.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(connections_to_the_database_count_among_the_open_files) {
+  const auto fits = [](const environment& variables, std::size_t open_files) {
+    return parse_config(variables, {.cores = 1, .open_files = open_files}).value.has_value();
+  };
+  const std::size_t in_memory = 10'000 + 2 * (300 + 40) + 8 + 1 + 64;
+  BOOST_TEST(fits({}, in_memory));
+  BOOST_TEST(!fits({}, in_memory - 1));
+  BOOST_TEST(fits({{"DATABASE_URL", database}}, in_memory + 6));
+  BOOST_TEST(!fits({{"DATABASE_URL", database}}, in_memory + 5));
+  BOOST_TEST(fits({{"DATABASE_URL", database}, {"USE_DATABASE_STORAGE", "0"}}, in_memory));
+  const environment with_replica{{"DATABASE_URL", database}, {"DATABASE_REPLICA_URL", database}};
+  BOOST_TEST(fits(with_replica, in_memory + 8));
+  BOOST_TEST(!fits(with_replica, in_memory + 7));
 }
 
 BOOST_AUTO_TEST_CASE(there_is_a_reactor_for_each_usable_core_up_to_the_most) {

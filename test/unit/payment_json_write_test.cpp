@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+
 namespace repasse {
 namespace {
 
@@ -65,6 +67,56 @@ BOOST_AUTO_TEST_CASE(writes_a_page_and_where_the_next_begins) {
   page.next = {noon, id};
   const std::string text = written([&](std::string& to) { write_page(to, page, processors); });
   BOOST_TEST(text.ends_with(R"(],"next":")" + encode_cursor({noon, id}) + "\"}"));
+}
+
+BOOST_AUTO_TEST_CASE(writes_an_undisturbed_life_from_the_payments_own_row) {
+  payment_record payment;
+  payment.id = id;
+  payment.amount_cents = 1990;
+  payment.accepted_at = wall_time{1ms};
+  const auto text = [&payment] {
+    const std::string audit = written([&](std::string& to) { write_audit(to, id, payment, {}, processors); });
+    BOOST_TEST(audit.starts_with(R"({"correlationId":"4a7901b8-7d26-4d9d-aa19-4dc1c7cf60b3","entries":[)"));
+    return audit.substr(audit.find('['));
+  };
+  const std::string accepted =
+      R"([{"at":"1970-01-01T00:00:00.001Z","event":"accepted","by":null,"detail":"19.90"})";
+  BOOST_TEST(text() == accepted + "]}");
+  payment.processor = 1;
+  payment.status = payment_status::sending;
+  BOOST_TEST(text() == accepted + R"(,{"at":null,"event":"sent","by":null,"detail":"to fallback"}]})");
+  payment.status = payment_status::processed;
+  payment.requested_at = wall_time{2ms};
+  payment.processed_at = wall_time{3ms};
+  payment.attempts = 2;
+  BOOST_TEST(text() ==
+             accepted +
+                 R"(,{"at":"1970-01-01T00:00:00.002Z","event":"sent","by":null,"detail":"to fallback"})"
+                 R"(,{"at":"1970-01-01T00:00:00.003Z","event":"settled","by":null,)"
+                 R"("detail":"taken by fallback, attempts: 2"}]})");
+}
+
+BOOST_AUTO_TEST_CASE(writes_what_disturbed_a_life_in_its_place) {
+  payment_record payment;
+  payment.id = id;
+  payment.processor = 0;
+  payment.accepted_at = wall_time{10ms};
+  payment.status = payment_status::processed;
+  payment.requested_at = wall_time{20ms};
+  payment.processed_at = wall_time{40ms};
+  const std::vector<audit_entry> entries{{wall_time{30ms}, 17, "in doubt", "a \"quoted\" detail"},
+                                         {wall_time{35ms}, 0, "resolved", ""}};
+  const std::string audit =
+      written([&](std::string& to) { write_audit(to, id, payment, entries, processors); });
+  std::vector<std::size_t> places;
+  for (const auto* event : {"accepted", "sent", "in doubt", "resolved", "settled"})
+    places.push_back(audit.find("\"event\":\"" + std::string(event)));
+  BOOST_TEST(std::ranges::is_sorted(places));
+  BOOST_TEST(places.back() != audit.npos);
+  BOOST_TEST(audit.find(R"("by":"epoch 17","detail":"a \"quoted\" detail")") != audit.npos, audit);
+  BOOST_TEST(audit.find(R"("event":"resolved","by":"administrator","detail":"")") != audit.npos, audit);
+  BOOST_TEST(written([](std::string& to) { write_audit(to, id, std::nullopt, {}, processors); }) ==
+             R"({"correlationId":"4a7901b8-7d26-4d9d-aa19-4dc1c7cf60b3","entries":[]})");
 }
 
 BOOST_AUTO_TEST_CASE(writes_the_summary_to_the_letter) {

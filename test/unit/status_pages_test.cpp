@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ config two_processors() {
 reactor_report fresh_report() {
   reactor_report report;
   report.processors.resize(2);
+  report.books.kind = "memory";
   report.can_accept = true;
   report.since = now - 2500ms;
   for (auto& one : report.processors)
@@ -58,6 +60,13 @@ health_report health(bool failing, steady_time heard) {
 json::object shown(std::size_t index, const std::vector<reactor_report>& reports) {
   const json::value page = json::parse(processors_json(two_processors(), reports));
   return page.at("processors").at(index).as_object();
+}
+
+std::string first_line(const http_response& page) {
+  std::istringstream lines(page.body);
+  std::string line;
+  std::getline(lines, line);
+  return line;
 }
 
 std::string breaker_shown(const std::vector<reactor_report>& reports) {
@@ -190,6 +199,59 @@ BOOST_AUTO_TEST_CASE(a_server_without_room_says_why_it_is_not_ready) {
   const std::vector<reactor_report> reports = {full};
   const http_response page = readiness_page(two_processors(), reports, false, now);
   BOOST_TEST(page.body.starts_with("database: takes no more payments, payments live in memory"));
+}
+
+BOOST_AUTO_TEST_CASE(the_database_is_shown_as_the_reactor_that_is_worst_off_sees_it) {
+  config settings = two_processors();
+  settings.use_database_storage = true;
+  reactor_report well = fresh_report();
+  well.books.kind = "postgresql";
+  well.books.latency = 1500us;
+  reactor_report away = well;
+  away.books.is_up = false;
+  away.books.since = now - 700ms;
+  away.books.latency = 200us;
+  away.books.trouble = "connection refused";
+  const auto line_of = [&](const std::vector<reactor_report>& reports) {
+    return first_line(readiness_page(settings, reports, false, now));
+  };
+  BOOST_TEST(line_of({well, well}) ==
+             "database: up, payments live in PostgreSQL, latency 1.5 ms, since 2.5 s");
+  for (const auto& reports : {std::vector{well, away, well}, std::vector{away, well, reactor_report{}}})
+    BOOST_TEST(line_of(reports) ==
+               "database: away, payments live in PostgreSQL, latency 1.5 ms, since 0.7 s, "
+               "connection refused");
+  reactor_report troubled = well;
+  troubled.books.trouble = "the replica is away";
+  BOOST_TEST(line_of({well, troubled}).ends_with("since 2.5 s, the replica is away"));
+  BOOST_TEST(line_of({troubled, away}).ends_with("connection refused"));
+  reactor_report away_too = away;
+  away_too.books.trouble = "another reason";
+  BOOST_TEST(line_of({away, away_too}).ends_with("connection refused"));
+}
+
+BOOST_AUTO_TEST_CASE(ready_is_who_can_accept_whatever_another_reactor_says_of_the_database) {
+  reactor_report away = fresh_report();
+  away.books.is_up = false;
+  away.can_accept = false;
+  const auto status_of = [](const std::vector<reactor_report>& reports) {
+    return readiness_page(two_processors(), reports, false, now).status;
+  };
+  BOOST_TEST(status_of({away, fresh_report()}) == 200);
+  BOOST_TEST(status_of({away, away}) == 503);
+}
+
+BOOST_AUTO_TEST_CASE(a_clock_far_from_the_databases_is_told) {
+  const auto line_of = [](std::vector<std::optional<std::chrono::milliseconds>> aheads) {
+    std::vector<reactor_report> reports;
+    for (const auto& ahead : aheads)
+      reports.emplace_back(fresh_report()).books.ahead = ahead;
+    return first_line(readiness_page(two_processors(), reports, false, now));
+  };
+  for (const auto& ahead : std::vector<std::optional<std::chrono::milliseconds>>{{}, 0ms, 250ms, -250ms})
+    BOOST_TEST(line_of({ahead}).find("clock") == std::string::npos);
+  BOOST_TEST(line_of({10ms, 251ms, {}}).ends_with(", this clock is 251 ms ahead of the database's"));
+  BOOST_TEST(line_of({-300ms, 251ms}).ends_with(", this clock is 300 ms behind the database's"));
 }
 
 BOOST_AUTO_TEST_CASE(a_draining_server_is_not_ready_and_says_so_first) {
