@@ -65,10 +65,10 @@ cpu_nanos() { awk '{sum += $1} END {printf "%.0f\n", sum}' "/proc/${servers[$1]}
 
 resident_megabytes() { awk '/VmRSS/ {printf "%.0f\n", $2 * 1024 / 1e6}' "/proc/${servers[$1]}/status"; }
 
-# wrk_requests PORT DEPTH SECONDS: posts fresh payments over 64 connections; prints how many were answered.
+# wrk_requests PORT DEPTH SECONDS: posts fresh payments over 64 connections, or wrk_connections; prints how many were answered.
 wrk_requests() {
   local output
-  output=$(wrk -t1 -c64 -d"$(($3 + 1))s" -s bench/wrk/fresh_payments.lua "http://127.0.0.1:$1" -- "$2" "$3")
+  output=$(wrk -t1 -c"${wrk_connections:-64}" -d"$(($3 + 1))s" -s bench/wrk/fresh_payments.lua "http://127.0.0.1:$1" -- "$2" "$3")
   if grep -E 'Non-2xx|Socket errors' <<<"$output" >&2; then
     echo 'bench: wrk saw these answers, or errors, at port' "$1" >&2
     return 1
@@ -128,16 +128,17 @@ median() { printf '%s\n' "$@" | sort -n | awk '{value[NR] = $1} END {print value
 
 row_format='%-42s %10s %10s %7s %8s  %s\n'
 
-# row FIGURE OURS YARDSTICK [TARGET]: the target is one of their ratio, or of ours if the yardstick is `-`.
+# row FIGURE OURS YARDSTICK [TARGET [OPERATOR]]: the target is one of their ratio, or of ours if the yardstick is
+# `-`. The operator is <=, or what is given.
 row() {
-  local ratio=- judged=$2 verdict=
+  local ratio=- judged=$2 verdict= operator=${5:-<=}
   if [[ $3 != - ]]; then
     ratio=$(awk "BEGIN {printf \"%.2f\", $2 / $3}")
     judged=$ratio
   fi
   if [[ -n ${4-} ]]; then
-    verdict=$(awk "BEGIN {print $judged <= $4 ? \"ok\" : \"missed\"}")
+    verdict=$(awk "BEGIN {print $judged $operator $4 ? \"ok\" : \"missed\"}")
   fi
   # shellcheck disable=SC2059
-  printf "$row_format" "$1" "$2" "$3" "$ratio" "${4:+<= $4}" "$verdict"
+  printf "$row_format" "$1" "$2" "$3" "$ratio" "${4:+$operator $4}" "$verdict"
 }

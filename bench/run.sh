@@ -7,6 +7,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bin=${BENCH_BUILD:-build/release}
 # shellcheck source=bench/measure.sh
 source bench/measure.sh
+# shellcheck source=bench/postgres.sh
+source bench/postgres.sh
+trap 'stop_all; stop_database' EXIT
 
 # compare_wrk OUR_DEPTH SECONDS: sets `ours` and `yardstick` to microseconds of CPU per payment, `answered`
 # to the payments that repasse took. The yardstick always gets one request at a time.
@@ -154,6 +157,16 @@ print_head() {
 
 case ${1-} in
   reference) bench_reference ;;
+  postgres)
+    print_head
+    bench_postgres
+    bench_postgres_latency
+    bench_postgres_reads
+    ;;
+  postgres-latency | postgres-reads | postgres-hot)
+    print_head
+    "bench_${1//-/_}"
+    ;;
   accept | pipelined | flow | idle | start | summary | rate)
     print_head
     "bench_$1"
@@ -164,7 +177,7 @@ case ${1-} in
     bench_reference --seconds 12 --clients 200 --check-every 4
     ;;
   *)
-    echo "bench: no such figure: $1; there are accept, pipelined, flow, idle, start, summary, rate, reference" >&2
+    echo "bench: no such figure: $1; there are accept, pipelined, flow, idle, start, summary, rate, postgres, reference" >&2
     exit 2
     ;;
 esac

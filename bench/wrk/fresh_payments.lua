@@ -1,4 +1,5 @@
--- Posts payments whose ids are fresh over threads and runs: 64 random bits a thread, and a counter.
+-- Posts payments whose ids are fresh over threads and runs: random bits of the thread, and a counter, which the
+-- first digits spread, as those of random ids are.
 --   wrk … -s bench/wrk/fresh_payments.lua URL -- [requests per write, default 1] [processor | SECONDS]
 -- With `processor` the body has `requestedAt` too, as a payment processor expects it. After SECONDS no more
 -- is sent: if wrk's own -d is longer, every request is answered, and counted, when it ends.
@@ -12,7 +13,7 @@ local body_head = '{"correlationId":"'
 local body_tail = '","amount":19.90}'
 
 local depth = 1
-local start, id_start
+local start, id_middle
 local last = math.huge
 local sent = 0
 local time = ffi.new("time_of_day")
@@ -32,14 +33,14 @@ function init(args)
   local source = io.open("/dev/urandom", "rb")
   local random = source:read(8):gsub(".", function(byte) return string.format("%02x", byte:byte()) end)
   source:close()
-  id_start = random:sub(1, 8) .. "-" .. random:sub(9, 12) .. "-4" .. random:sub(13, 15) .. "-8000-"
+  id_middle = "-" .. random:sub(9, 12) .. "-4" .. random:sub(13, 15) .. "-8" .. random:sub(1, 3) .. "-"
   local head = string.format(head_format, wrk.host, wrk.port, #body_head + 36 + #body_tail)
-  start = head .. body_head .. id_start
+  start = head .. body_head
 end
 
 local function one_request()
   sent = sent + 1
-  return start .. string.format("%012x", sent) .. body_tail
+  return start .. string.format("%08x%s%012x", sent * 2654435761 % 4294967296, id_middle, sent) .. body_tail
 end
 
 function request()
