@@ -190,11 +190,12 @@ SELECT c.looked_at, c.wanted,
  ORDER BY t.accepted_at, t.correlation_id)"};
 
 // Purge: nothing can slip by, since TRUNCATE waits for every append, and those after it see the marks. Every
-// statement that uses several of these tables names them in this order, so that none waits for it in a circle.
+// statement that uses several of these tables names them in this order, so that none waits for it in a
+// circle.
 constexpr pg_statement<pg_nothing()> forget_payments{"purge",
                                                      "TRUNCATE payments, deltas, milliseconds, totals"};
-constexpr pg_statement<pg_nothing()> end_all_epochs{
-    "purge_epochs", "UPDATE epochs SET marked = true, swept = true, oldest = 'infinity' WHERE NOT swept"};
+constexpr pg_statement<pg_nothing()> end_all_epochs{"purge_epochs", R"(
+UPDATE epochs SET marked = true, swept = true, oldest = 'infinity' WHERE NOT marked OR (marked AND NOT swept))"};
 constexpr pg_statement<pg_nothing()> audit_purge{
     "purge_audit", "INSERT INTO audit (epoch, event, detail) VALUES (0, 'purged', 'all payments')"};
 
@@ -383,7 +384,7 @@ task<ledger_status> postgres_ledger::take_window(epoch_id epoch, std::span<owned
   if (told.end_at) sweep_->at = {*told.end_at, *told.end_id};
   const bool at_end = told.looked_at < window_rows && told.wanted < static_cast<std::int64_t>(limit);
   if (!at_end) co_return ledger_status::done;
-  if (told.strangers > 0 && sweep_->named)
+  if (sweep_->named && std::exchange(strangers_told_, told.strangers) != told.strangers && told.strangers > 0)
     spdlog::error("{} payments name processors that are not configured: they stay", told.strangers);
   if (!sweep_->named) co_return co_await end_sweep();
   sweep_->named = false;

@@ -67,23 +67,20 @@ struct settled_payment {
 /// repeated settle adds nothing.
 constexpr pg_statement<settled_payment(std::span<const payment_id>, std::span<const wall_time>,
                                        std::span<const wall_time>, std::span<const std::int16_t>,
+                                       std::span<const std::int16_t>, std::span<const std::int64_t>,
                                        std::span<const std::int16_t>)>
     settle_payments{"settle", R"(
 WITH done AS (
   UPDATE payments p
      SET status = 3, requested_at = w.requested_at, processed_at = w.processed_at, attempts = w.attempts
-    FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::smallint[], $5::smallint[])
-         AS w (id, requested_at, processed_at, attempts, processor)
+    FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::smallint[], $5::smallint[], $6::bigint[],
+                $7::smallint[]) AS w (id, requested_at, processed_at, attempts, processor, second, milli)
    WHERE p.correlation_id = w.id AND p.processor = w.processor AND p.status IN (1, 2)
-  RETURNING p.correlation_id, p.accepted_at, p.owner, p.attempts, p.processor, p.amount_cents,
-            (extract(epoch FROM p.requested_at) * 1000)::bigint AS millis),
+  RETURNING p.correlation_id, p.accepted_at, p.owner, p.attempts, p.processor, p.amount_cents, w.second, w.milli),
 booked AS (
   INSERT INTO deltas (second, processor, requests, amount_cents, millis, cents)
-  SELECT second, processor, count(*), sum(amount_cents), array_agg((millis - second * 1000)::smallint),
-         array_agg(amount_cents)
-    FROM (SELECT processor, amount_cents, millis,
-                 (millis - (millis % 1000 + 1000) % 1000) / 1000 AS second FROM done) AS d
-   GROUP BY second, processor),
+  SELECT second, processor, count(*), sum(amount_cents), array_agg(milli), array_agg(amount_cents)
+    FROM done GROUP BY second, processor),
 audited AS (
   INSERT INTO audit (correlation_id, epoch, event, detail)
   SELECT correlation_id, owner, 'settled', attempts || ' sends' FROM done WHERE attempts > 1)
@@ -91,20 +88,6 @@ SELECT correlation_id, accepted_at, owner FROM done)"};
 
 /// Between two looks whether the schema is there.
 constexpr std::chrono::nanoseconds schema_look = 10ms;
-
-/// Plans are made on empty tables and kept: those that scan or hash would lock in another order, and be slow
-/// as the tables grow.
-std::vector<std::string> session_settings(std::chrono::milliseconds statement_limit, bool may_write) {
-  std::vector<std::string> made = {"SET enable_seqscan = off",
-                                   "SET enable_hashjoin = off",
-                                   "SET enable_mergejoin = off",
-                                   "SET plan_cache_mode = force_generic_plan",
-                                   "SET jit = off",
-                                   "SET timezone = 'UTC'",
-                                   "SET statement_timeout = " + std::to_string(statement_limit.count())};
-  if (may_write) made.emplace_back("SET synchronous_commit = on");
-  return made;
-}
 
 pg_connection::config connection_config(const postgres_ledger::config& settings, const std::string& url,
                                         const char* role, std::vector<const pg_prototype*> statements,
@@ -123,6 +106,21 @@ pg_connection::config connection_config(const postgres_ledger::config& settings,
 }
 
 } // namespace
+
+/// Plans are made on empty tables and kept: those that scan or hash would lock in another order, and be slow
+/// as the tables grow.
+std::vector<std::string> postgres::session_settings(std::chrono::milliseconds statement_limit,
+                                                    bool may_write) {
+  std::vector<std::string> made = {"SET enable_seqscan = off",
+                                   "SET enable_hashjoin = off",
+                                   "SET enable_mergejoin = off",
+                                   "SET plan_cache_mode = force_generic_plan",
+                                   "SET jit = off",
+                                   "SET timezone = 'UTC'",
+                                   "SET statement_timeout = " + std::to_string(statement_limit.count())};
+  if (may_write) made.emplace_back("SET synchronous_commit = on");
+  return made;
+}
 
 std::vector<const pg_prototype*> postgres::statements_of_appends() {
   return {&begin_write.prototype(), &append_payments.prototype(), &read_back.prototype(),
@@ -404,18 +402,24 @@ task<ledger_status> postgres_ledger::settle(std::span<settle_item> items) {
   to.ids.clear();
   to.times.clear();
   to.more_times.clear();
+  to.seconds.clear();
+  to.millis.clear();
   to.attempts.clear();
   to.processors.clear();
   for (const std::uint32_t i : to.order) {
     const settle_item& item = items[i];
     to.ids.push_back(item.id);
+    const auto second = std::chrono::floor<std::chrono::seconds>(item.requested_at);
+    to.seconds.push_back(second.time_since_epoch().count());
+    to.millis.push_back(static_cast<std::int16_t>((item.requested_at - second).count()));
     to.times.push_back(item.requested_at);
     to.more_times.push_back(item.processed_at);
     to.attempts.push_back(static_cast<std::int16_t>(std::min<std::uint16_t>(item.attempts, INT16_MAX)));
     to.processors.push_back(number_of(item.processor));
   }
   to.work.clear();
-  to.work.add(settle_payments, to.ids, to.times, to.more_times, to.attempts, to.processors);
+  to.work.add(settle_payments, to.ids, to.times, to.more_times, to.attempts, to.processors, to.seconds,
+              to.millis);
   const pg_verdict verdict = co_await changes_.commit(to.work, clock_.now() + change_limit);
   if (verdict != pg_verdict::done) co_return status_of(verdict);
   const std::size_t settled = to.work.count(0, settle_payments);

@@ -137,6 +137,7 @@ private:
 
   // One takeover scan at a time, and one look at own rows.
   std::optional<sweep> sweep_;
+  std::int64_t strangers_told_ = 0;
   page_cursor look_at_;
   std::int64_t look_beat_ = 0;
 
@@ -149,7 +150,9 @@ private:
     std::vector<std::int64_t> tokens;
     std::vector<wall_time> times;
     std::vector<wall_time> more_times;
+    std::vector<std::int64_t> seconds;
     std::vector<std::int32_t> versions;
+    std::vector<std::int16_t> millis;
     std::vector<std::int16_t> attempts;
     std::vector<std::int16_t> states;
     std::vector<std::int16_t> processors;

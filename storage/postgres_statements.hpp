@@ -5,6 +5,7 @@
 #include "storage/ledger.hpp"
 #include "storage/pg_connection.hpp"
 
+#include <string>
 #include <vector>
 
 namespace repasse::postgres {
@@ -45,6 +46,9 @@ SELECT p.correlation_id, p.amount_cents, p.accepted_at, p.token, p.owner, p.vers
 inline constexpr pg_statement<flag(std::int32_t)> is_marked{
     "is_marked", "SELECT NOT EXISTS (SELECT FROM epochs WHERE epoch = $1 AND NOT marked)"};
 
+/// Run on each new connection: how its statements are planned, and how long they may take.
+[[nodiscard]] std::vector<std::string> session_settings(std::chrono::milliseconds statement_limit,
+                                                        bool may_write);
 [[nodiscard]] std::vector<const pg_prototype*> statements_of_appends();
 [[nodiscard]] std::vector<const pg_prototype*> statements_of_changes();
 [[nodiscard]] std::vector<const pg_prototype*> statements_of_reads();
