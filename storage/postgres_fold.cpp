@@ -13,17 +13,20 @@ using namespace postgres;
 constexpr std::chrono::nanoseconds fold_period = 500ms;
 
 constexpr pg_statement<flag()> anything_to_fold{"anything_to_fold", R"(
-SELECT EXISTS (SELECT FROM folded f JOIN deltas d ON d.transaction >= f.transaction))"};
+SELECT EXISTS (SELECT FROM deltas WHERE transaction >= (SELECT transaction FROM folded)))"};
 
 constexpr pg_statement<flag()> lock_folds{"lock_folds", "SELECT one FROM folded FOR UPDATE"};
+
+// Bounds of an index are subqueries, never joins: a plan made on empty tables would otherwise read all that
+// lies before them.
 
 /// Seconds of minutes, hours and days that are complete already are added to those too.
 constexpr pg_statement<pg_nothing()> fold_deltas{"fold", R"(
 WITH f AS MATERIALIZED (SELECT transaction, minutes, hours, days FROM folded),
 horizon AS MATERIALIZED (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS transaction),
 fresh AS (
-  DELETE FROM deltas d USING f, horizon
-   WHERE d.transaction >= f.transaction AND d.transaction < horizon.transaction
+  DELETE FROM deltas d
+   WHERE d.transaction >= (SELECT transaction FROM f) AND d.transaction < (SELECT transaction FROM horizon)
   RETURNING d.second, d.processor, d.requests, d.amount_cents, d.millis, d.cents),
 seconds AS MATERIALIZED (
   SELECT second, processor, sum(requests)::bigint AS requests, sum(amount_cents)::bigint AS amount_cents
@@ -55,7 +58,7 @@ n AS MATERIALIZED (SELECT s - s % 60 AS upto FROM (SELECT extract(epoch FROM clo
 sums AS (
   INSERT INTO totals (level, begins, processor, requests, amount_cents)
   SELECT 1, t.begins - (t.begins % 60 + 60) % 60 AS span, t.processor, sum(t.requests), sum(t.amount_cents)
-    FROM f, n, totals t WHERE t.level = 0 AND t.begins >= f.done AND t.begins < n.upto
+    FROM totals t WHERE t.level = 0 AND t.begins >= (SELECT done FROM f) AND t.begins < (SELECT upto FROM n)
    GROUP BY span, t.processor)
 UPDATE folded SET minutes = n.upto FROM n WHERE minutes < n.upto)"};
 
@@ -64,7 +67,7 @@ WITH f AS MATERIALIZED (SELECT hours AS done, minutes - (minutes % 3600 + 3600) 
 sums AS (
   INSERT INTO totals (level, begins, processor, requests, amount_cents)
   SELECT 2, t.begins - (t.begins % 3600 + 3600) % 3600 AS span, t.processor, sum(t.requests), sum(t.amount_cents)
-    FROM f, totals t WHERE t.level = 1 AND t.begins >= f.done AND t.begins < f.upto
+    FROM totals t WHERE t.level = 1 AND t.begins >= (SELECT done FROM f) AND t.begins < (SELECT upto FROM f)
    GROUP BY span, t.processor)
 UPDATE folded SET hours = f.upto FROM f WHERE hours < f.upto)"};
 
@@ -73,7 +76,7 @@ WITH f AS MATERIALIZED (SELECT days AS done, hours - (hours % 86400 + 86400) % 8
 sums AS (
   INSERT INTO totals (level, begins, processor, requests, amount_cents)
   SELECT 3, t.begins - (t.begins % 86400 + 86400) % 86400 AS span, t.processor, sum(t.requests), sum(t.amount_cents)
-    FROM f, totals t WHERE t.level = 2 AND t.begins >= f.done AND t.begins < f.upto
+    FROM totals t WHERE t.level = 2 AND t.begins >= (SELECT done FROM f) AND t.begins < (SELECT upto FROM f)
    GROUP BY span, t.processor)
 UPDATE folded SET days = f.upto FROM f WHERE days < f.upto)"};
 

@@ -89,20 +89,21 @@ spans AS MATERIALIZED (
    WHERE s.lo < s.hi)
 SELECT processor, sum(requests)::bigint, sum(amount_cents)::bigint
   FROM (SELECT n.processor, n.requests, n.amount_cents
-          FROM f JOIN deltas n ON n.transaction >= f.transaction
-         WHERE n.second >= $3::bigint AND n.second < $4::bigint
+          FROM deltas n
+         WHERE n.transaction >= (SELECT transaction FROM f) AND n.second >= $3::bigint AND n.second < $4::bigint
         UNION ALL
         SELECT n.processor, 1, u.cents
-          FROM f JOIN deltas n ON n.transaction >= f.transaction,
-               LATERAL unnest(n.millis, n.cents) AS u (milli, cents)
-         WHERE n.second IN ($5::bigint, $6::bigint) AND n.second * 1000 + u.milli BETWEEN $1::bigint AND $2::bigint
+          FROM deltas n, LATERAL unnest(n.millis, n.cents) AS u (milli, cents)
+         WHERE n.transaction >= (SELECT transaction FROM f)
+           AND n.second IN ($5::bigint, $6::bigint) AND n.second * 1000 + u.milli BETWEEN $1::bigint AND $2::bigint
         UNION ALL
         SELECT e.processor, u.requests, u.cents
           FROM milliseconds e, LATERAL unnest(e.millis, e.requests, e.cents) AS u (milli, requests, cents)
          WHERE e.second IN ($5::bigint, $6::bigint) AND e.second * 1000 + u.milli BETWEEN $1::bigint AND $2::bigint
         UNION ALL
         SELECT t.processor, t.requests, t.amount_cents
-          FROM spans s JOIN totals t ON t.level = s.level AND t.begins >= s.lo AND t.begins < s.hi) AS parts
+          FROM spans s, LATERAL (SELECT processor, requests, amount_cents FROM totals
+                                  WHERE level = s.level AND begins >= s.lo AND begins < s.hi OFFSET 0) AS t) AS parts
  GROUP BY processor)"};
 
 struct audit_row {

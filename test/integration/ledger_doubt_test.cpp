@@ -214,7 +214,7 @@ BOOST_AUTO_TEST_SUITE(ledger_doubt)
 
 BOOST_AUTO_TEST_CASE(an_append_that_is_cut_off_anywhere_happens_once) {
   doubt of;
-  of.cut_everywhere(append_until_done, 12, nothing, nothing);
+  of.cut_everywhere(append_until_done, 8, nothing, nothing);
   BOOST_TEST(
       of.server.sql("SELECT count(*) FROM payments p JOIN epochs e ON e.epoch = p.owner AND NOT e.marked"
                     " WHERE p.version = 1 AND p.status = 1") == of.rows());
@@ -224,7 +224,7 @@ BOOST_AUTO_TEST_CASE(an_append_that_is_cut_off_anywhere_happens_once) {
 BOOST_AUTO_TEST_CASE(a_choice_that_is_cut_off_anywhere_happens_once) {
   doubt of;
   of.cut_everywhere(
-      amend_until_done, 12, [&] { of.prepare(append_until_done); }, nothing);
+      amend_until_done, 8, [&] { of.prepare(append_until_done); }, nothing);
   BOOST_TEST(
       of.server.sql("SELECT count(*) FROM payments WHERE version = 2 AND status = 2 AND attempts = 1") ==
       of.rows());
@@ -234,7 +234,7 @@ BOOST_AUTO_TEST_CASE(a_choice_that_is_cut_off_anywhere_happens_once) {
 BOOST_AUTO_TEST_CASE(a_settle_that_is_cut_off_anywhere_is_booked_once) {
   doubt of;
   of.cut_everywhere(
-      settle_until_done, 12, [&] { of.prepare(append_until_done); }, nothing);
+      settle_until_done, 8, [&] { of.prepare(append_until_done); }, nothing);
   const std::uint64_t rows = std::stoull(of.rows());
   for (int i = 0; i < 2; ++i) {
     BOOST_TEST(of.victims[0]->books.summarize()[0] ==
@@ -279,7 +279,7 @@ BOOST_AUTO_TEST_CASE(a_takeover_that_is_cut_off_anywhere_loses_no_row) {
     BOOST_TEST(found.size() == number);
     BOOST_TEST(rows_out_of_bounds() == "0");
   };
-  of.cut_everywhere(adopt_until_done, 12, before, after);
+  of.cut_everywhere(adopt_until_done, 9, before, after);
   BOOST_TEST(of.server.sql("SELECT count(*) FROM payments WHERE status = 1") == "0");
   BOOST_TEST(of.server.sql("SELECT count(*) FROM payments") == std::to_string(number));
   BOOST_TEST(of.server.sql("SELECT count(*) FROM audit WHERE event = 'taken over'") ==

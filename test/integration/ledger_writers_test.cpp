@@ -148,9 +148,9 @@ BOOST_AUTO_TEST_CASE(two_instances_write_the_same_payments_without_a_deadlock_an
   unsigned seed = 1;
   for (ledger_bench* const one : {&a, &b}) {
     const epoch_id epoch = one->open();
-    work.push_back(reactor.start(append_at_random(one->get(), epoch, all, ++seed, 60)));
-    work.push_back(reactor.start(amend_at_random(one->get(), reactor.time, epoch, all, ++seed, 60)));
-    work.push_back(reactor.start(settle_at_random(one->get(), all, ++seed, 60)));
+    work.push_back(reactor.start(append_at_random(one->get(), epoch, all, ++seed, 40)));
+    work.push_back(reactor.start(amend_at_random(one->get(), reactor.time, epoch, all, ++seed, 40)));
+    work.push_back(reactor.start(settle_at_random(one->get(), all, ++seed, 40)));
     work.push_back(reactor.start(fold_again_and_again(one->get(), reactor.time, 30)));
   }
   for (const auto& one : work)

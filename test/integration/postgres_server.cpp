@@ -133,7 +133,8 @@ std::string pid_file_line(const fs::path& data, int number) {
   const pid_t server = std::atoi(pid_file_line(folder / "data", 0).c_str());
   for (int i = 0; server > 1 && i < 2'000 && ::kill(-server, i == 0 ? SIGQUIT : 0) == 0; ++i) {
     if (i == 400) ::kill(-server, SIGCONT);
-    if (i == 500) ::kill(-server, SIGKILL);
+    if (i == 1'700)
+      ::kill(-server, SIGKILL); // it kills stopped backends of its own after 5 s, and only it can
     std::this_thread::sleep_for(poll_period);
   }
   std::error_code ignored;

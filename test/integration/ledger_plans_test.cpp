@@ -1,0 +1,224 @@
+// How PostgreSQL runs each statement of the ledger over a million payments: with plans made while the tables
+// were empty, as a connection that lived on keeps them, and with those made after an ANALYZE. No table is
+// scanned, nothing is sorted on disk, and what is touched is bounded.
+#include "test/integration/ledger_statements.hpp"
+#include "test/integration/sql_session.hpp"
+
+#include <map>
+
+namespace repasse {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct execution {
+  std::string name;
+  std::string arguments;
+  std::uint64_t buffers_max;
+};
+
+/// The rows that statements work on: number i is `md5(i)`, accepted 10 ms after its forerunner.
+constexpr const char* fill = R"(
+SET synchronous_commit = off;
+INSERT INTO processors (name) VALUES ('default'), ('fallback'), ('third');
+INSERT INTO epochs (epoch, instance, oldest, marked, swept)
+  SELECT i, 'test', CASE WHEN i < 2000 THEN 'infinity'::timestamptz ELSE '2026-01-01'::timestamptz + interval '9000 s' END,
+         i < 2000, i < 2000 FROM generate_series(1, 2001) AS i;
+SELECT setval(pg_get_serial_sequence('epochs', 'epoch'), 5000);
+UPDATE epochs SET beat = 1, steady_since = clock_timestamp() - interval '1 h' WHERE epoch >= 2000;
+UPDATE epochs SET marked = true WHERE epoch = 2001;
+INSERT INTO payments (correlation_id, amount_cents, accepted_at, requested_at, processed_at, token, owner, version,
+                      attempts, status, processor)
+  SELECT md5(i::text)::uuid, 100 + i, at, CASE WHEN done THEN at END, CASE WHEN done THEN at END, i, 2000 + i % 2, 1, 1,
+         CASE WHEN done THEN 3 ELSE 1 END, 1 + i % 3
+    FROM (SELECT i, '2026-01-01'::timestamptz + i * interval '10 ms' AS at, i < 990000 OR i % 3 = 0 AS done
+            FROM generate_series(1, 1000000) AS i) AS x;
+INSERT INTO totals (level, begins, processor, requests, amount_cents)
+  SELECT level, floor(1767225600 / span) * span + s * span, p, 1, 100
+    FROM (VALUES (0, 1, 10000), (1, 60, 1500), (2, 3600, 700), (3, 86400, 30)) AS l (level, span, n),
+         LATERAL generate_series(0, n) AS s, generate_series(1, 3) AS p;
+INSERT INTO milliseconds (second, processor, millis, requests, cents)
+  SELECT 1767225600 + s, p, '{1,2,3,500}', '{1,1,1,1}', '{1,2,3,4}'
+    FROM generate_series(0, 10000) AS s, generate_series(1, 3) AS p;
+UPDATE folded SET transaction = pg_current_xact_id(), minutes = 1767235560, hours = 1767232800, days = 1767225600;
+INSERT INTO deltas (transaction, second, processor, requests, amount_cents, millis, cents)
+  SELECT '0', i, 1, 1, 1, '{1}', '{1}' FROM generate_series(1, 20000) AS i;
+INSERT INTO deltas (second, processor, requests, amount_cents, millis, cents)
+  SELECT 1767235600 + i, 1, 1, 1, '{1}', '{1}' FROM generate_series(1, 100) AS i;
+INSERT INTO audit (correlation_id, epoch, event, detail)
+  SELECT md5(i::text)::uuid, 1, 'taken over', '' FROM generate_series(1, 50000) AS i;
+RESET synchronous_commit)";
+
+class plans {
+public:
+  plans() {
+    for (const std::string& each : postgres::session_settings(60s, true))
+      session.run(each);
+    for (const pg_prototype* const one : all_statements())
+      if (std::string_view{one->name} != "purge" && !prepared_[one->name]++) session.run(prepare_of(*one));
+  }
+
+  void check(const execution& what) {
+    session.run("BEGIN");
+    const auto lines = session.rows("EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) EXECUTE " + what.name +
+                                    what.arguments);
+    session.run("ROLLBACK");
+    std::string plan;
+    for (const auto& line : lines)
+      plan += line[0] + '\n';
+    for (const char* const table :
+         {"payments", "deltas", "totals", "milliseconds", "audit", "audit_rest", "epochs"})
+      BOOST_TEST(plan.find(std::string{"Seq Scan on "} + table) == std::string::npos, what.name << '\n'
+                                                                                                << plan);
+    BOOST_TEST(plan.find("Disk:") == std::string::npos, what.name << '\n' << plan);
+    plan.resize(std::min(plan.size(), plan.find("Planning:")));
+    const std::uint64_t touched = buffers(plan);
+    BOOST_TEST(touched <= what.buffers_max, what.name << what.arguments.substr(0, 100) << " touches "
+                                                      << touched << '\n'
+                                                      << plan);
+    ++checked_[what.name];
+    highest_[what.name] = std::max(highest_[what.name], touched);
+  }
+  /// So that its plan is made now.
+  void execute(const execution& what) {
+    session.run("BEGIN; EXECUTE " + what.name + what.arguments + "; ROLLBACK");
+  }
+
+  void report() {
+    for (const auto& [name, times] : prepared_)
+      BOOST_TEST(checked_[name] > 0, name);
+    for (const auto& [name, touched] : highest_)
+      BOOST_TEST_MESSAGE(name << " touches " << touched << " pages");
+  }
+
+  postgres_server& server = ledger_server();
+  loop reactor;
+  sql_session session{reactor, server.url()};
+
+private:
+  /// Of the part of the statement that touches most: what it changes is not counted by its head.
+  static std::uint64_t buffers(const std::string& plan) {
+    std::uint64_t most = 0;
+    for (std::size_t line = 0; (line = plan.find("Buffers: shared", line)) != std::string::npos; ++line) {
+      const std::string text = plan.substr(line, plan.find('\n', line) - line);
+      std::uint64_t sum = 0;
+      for (const std::string kind : {" hit=", " read="})
+        if (const std::size_t at = text.find(kind); at != std::string::npos)
+          sum += std::stoull(text.substr(at + kind.size()));
+      most = std::max(most, sum);
+    }
+    return most;
+  }
+
+  std::map<std::string, int> prepared_;
+  std::map<std::string, int> checked_;
+  std::map<std::string, std::uint64_t> highest_;
+};
+
+std::string repeated(const std::string& value, int times, const std::string& type) {
+  return "array_fill(" + value + "::" + type + ", ARRAY[" + std::to_string(times) + "])";
+}
+
+/// Of a hundred rows each.
+std::vector<execution> executions(sql_session& by) {
+  const auto array = [&](const std::string& of, int from) {
+    const std::string text =
+        by.value("SELECT array_agg(" + of + " ORDER BY md5(i::text)::uuid) FROM generate_series(" +
+                 std::to_string(from) + ", " + std::to_string(from + 99) + ") AS i");
+    return "'" + text + "'";
+  };
+  const std::string fresh = array("md5(i::text)::uuid", 2'000'000);
+  const std::string open = array("md5((990001 + 3 * (i / 2) * 2)::text)::uuid", 0);
+  const std::string ids = array("md5((990001 + 6 * i)::text)::uuid", 0);
+  const std::string tokens = array("i", 2'000'000);
+  const std::string time = repeated("'2026-01-01 02:45:30'", 100, "timestamptz");
+  const std::string none = repeated("0", 100, "smallint");
+  const std::string ones = repeated("1", 100, "smallint");
+  const std::string zero = "'00000000-0000-0000-0000-000000000000'";
+  const std::string owners = "ARRAY[2001]";
+  std::vector<execution> all{{"begin_write", "", 5},
+                             {"append",
+                              "(2000, " + fresh + ", " + repeated("5", 100, "bigint") + ", " + time + ", " +
+                                  tokens + ", " + none + ")",
+                              2'500},
+                             {"read_back", "(" + ids + ")", 700},
+                             {"is_marked", "(2000)", 10},
+                             {"amend",
+                              "(2000, " + ids + ", " + repeated("1", 100, "integer") + ", " + ones + ", " +
+                                  repeated("2", 100, "smallint") + ", " + ones + ")",
+                              2'500},
+                             {"settle",
+                              "(" + ids + ", " + time + ", " + time + ", " + ones + ", '" +
+                                  by.value("SELECT array_agg(1 + (990001 + 6 * i) % 3 ORDER BY md5((990001 + "
+                                           "6 * i)::text)::uuid) FROM generate_series(0, 99) AS i") +
+                                  "', " + repeated("1767235530", 100, "bigint") + ", " + none + ")",
+                              3'000},
+                             {"name_processors", "(ARRAY['default', 'new one'])", 30},
+                             {"find_processors", "(ARRAY['default', 'third'])", 30},
+                             {"open_epoch", "('test', '2026-01-01')", 60},
+                             {"beat", "(2000, 5, '2026-01-01')", 60},
+                             {"end_epoch", "(2000)", 60},
+                             {"fence_marked", "", 60},
+                             {"mark_silent", "(2000)", 60},
+                             {"list_marked", "(2000)", 60},
+                             {"mark_swept", "(" + owners + ", '{0}')", 60},
+                             {"purge_epochs", "", 200},
+                             {"purge_audit", "", 60},
+                             {"anything_to_fold", "", 10},
+                             {"lock_folds", "", 20},
+                             {"fold", "", 1'500},
+                             {"complete_minutes", "", 300},
+                             {"complete_hours", "", 100},
+                             {"complete_days", "", 100},
+                             {"find", "('" + by.value("SELECT md5('77')::uuid") + "')", 10},
+                             {"audit", "('" + by.value("SELECT md5('77')::uuid") + "')", 20},
+                             {"is_fresh", "", 20}};
+  for (const std::string named : {"true", "false"})
+    all.push_back({"take_over",
+                   "(2000, 2000, " + owners + ", '2026-01-01 02:45:00', " + zero + ", " + named +
+                       ", 256, ARRAY[1, 2, 3]::smallint[], '2026-01-01', 1)",
+                   8'000});
+  all.push_back({"look_at_own", "(2000, '2026-01-01 02:45:00', " + zero + ", 256)", 5'000});
+  for (const std::string status : {"-1", "0", "1", "3"})
+    for (const std::string processor : {"-1", "1"})
+      for (const std::string from : {"'-infinity'", "'2026-01-01 01:00'"})
+        for (const std::string before : {"'infinity'", "'2026-01-01 02:00'"}) {
+          const bool filters = status != "-1" || processor != "-1";
+          all.push_back({"page",
+                         "(" + before + ", " + zero + ", " + from + ", " + status + ", " + processor + ", " +
+                             (filters ? "4096" : "101") + ", 101)",
+                         filters ? 4'500U : 150U});
+        }
+  for (const std::string window :
+       {"(-100000000000000, 300000000000000, -100000000000, 300000000000, -9223372036854775808, "
+        "-9223372036854775808)",
+        "(1767225600500, 1767235599500, 1767225601, 1767235599, 1767225600, 1767235599)",
+        "(1767229000001, 1767229000900, 1767229001, 1767229001, 1767229000, -9223372036854775808)"})
+    all.push_back({"summary", window, 1'200});
+  return all;
+}
+
+BOOST_AUTO_TEST_SUITE(ledger_plans)
+
+BOOST_AUTO_TEST_CASE(no_statement_scans_a_table_and_all_touch_little) {
+  plans of;
+  const std::vector<execution> all = executions(of.session);
+  for (const execution& one : all)
+    of.execute(one);
+  of.session.run("SET statement_timeout = '60s'");
+  const steady_time begun = of.reactor.time.now();
+  of.session.run(fill);
+  BOOST_TEST_MESSAGE("filled in " << (of.reactor.time.now() - begun) / 1ms << " ms");
+  for (const bool is_analyzed : {false, true}) {
+    if (is_analyzed) of.server.sql("ANALYZE");
+    of.session.run("UPDATE epochs SET last_beat = clock_timestamp() WHERE epoch = 2000");
+    for (const execution& one : all)
+      of.check(one);
+  }
+  of.report();
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace
+} // namespace repasse
