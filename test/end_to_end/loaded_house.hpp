@@ -1,0 +1,108 @@
+// The house of a test binary, and the load of one of its cases, which ends with equal books.
+#pragma once
+
+#include "test/chaos/house.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <thread>
+#include <vector>
+
+namespace repasse {
+
+/// Whether `holds` becomes true in time.
+template <typename Condition>
+bool comes(Condition holds, std::chrono::milliseconds limit) {
+  const auto due = std::chrono::steady_clock::now() + limit;
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > due) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return true;
+}
+
+/// Of this binary; all of it is up and well at the beginning of a case. It begins without a schema, and with
+/// two instances that both want to make it.
+inline house& shared_house() {
+  static house shared;
+  if (!shared.database.is_running()) shared.database.start();
+  for (std::size_t p = 0; p < 2; ++p)
+    shared.make(p, mood::well);
+  for (std::size_t i = 0; i < 2; ++i)
+    if (!shared.runs(i)) shared.start(i);
+  for (std::size_t i = 0; i < 2; ++i)
+    BOOST_REQUIRE(shared.becomes_ready(i, std::chrono::seconds(10)));
+  return shared;
+}
+
+class loaded_house {
+public:
+  explicit loaded_house(double rate = 500) {
+    load_.emplace(all.ports, payers::config{.rate = rate, .seed = 7, .first = next()});
+    BOOST_REQUIRE(comes([&] { return is_busy(0) && is_busy(1); }, std::chrono::seconds(10)));
+  }
+
+  [[nodiscard]] const payers& load() const { return *load_; }
+
+  [[nodiscard]] bool is_busy(std::size_t instance) const { return all.is_busy(instance, *load_); }
+  /// Waits for a moment, another one each time, in which all instances that run are busy.
+  void until_busy() {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200 + (moment_ += 137) % 300));
+    const auto busy = [&] { return (!all.runs(0) || is_busy(0)) && (!all.runs(1) || is_busy(1)); };
+    BOOST_REQUIRE(comes(busy, std::chrono::seconds(30)));
+  }
+
+  struct killed {
+    pid_t process;
+    std::chrono::steady_clock::time_point at;
+  };
+  /// SIGKILL, at such a moment.
+  killed kill(std::size_t instance) {
+    until_busy();
+    const pid_t process = all.server(instance).id();
+    all.end(instance, SIGKILL);
+    return {process, std::chrono::steady_clock::now()};
+  }
+
+  /// Posted beside the load; it may or may not be known.
+  void also_posted(const posted_entry& payment) { books().push_back(payment); }
+
+  /// The end of a case: the load ends, with every payment acknowledged, and the books are equal, those of the
+  /// cases before included. Nothing may be unsettled 30 s later.
+  void agree(std::size_t through = 0) {
+    load_->stop();
+    for (const std::string& finding : load_->findings())
+      BOOST_ERROR(finding);
+    const std::vector<posted_entry> posted = load_->posted();
+    next() += posted.size();
+    BOOST_TEST(std::ranges::all_of(posted, &posted_entry::acknowledged));
+    books().insert(books().end(), posted.begin(), posted.end());
+    const audit_report report = all.audit(books(), through, books().size());
+    BOOST_TEST_MESSAGE(report.to_text());
+    BOOST_TEST(report.ok(), report.to_text());
+    for (const std::string& line : all.alarms())
+      BOOST_ERROR(line);
+    load_.reset();
+  }
+
+  house& all = shared_house();
+
+private:
+  static std::vector<posted_entry>& books() {
+    static std::vector<posted_entry> all_posted;
+    return all_posted;
+  }
+
+  static std::uint64_t& next() {
+    static std::uint64_t next_number = 0;
+    return next_number;
+  }
+
+  std::optional<payers> load_;
+  unsigned moment_ = 0;
+};
+
+} // namespace repasse
