@@ -137,7 +137,7 @@ row() {
     judged=$ratio
   fi
   if [[ -n ${4-} ]]; then
-    verdict=$(awk "BEGIN {print $judged $operator $4 ? \"ok\" : \"missed\"}")
+    verdict=$(awk "BEGIN {print ($judged $operator $4) ? \"ok\" : \"missed\"}")
   fi
   # shellcheck disable=SC2059
   printf "$row_format" "$1" "$2" "$3" "$ratio" "${4:+$operator $4}" "$verdict"

@@ -53,7 +53,7 @@ cluster_work() {
 
 # Everything on the same cores: wrk, repasse, PostgreSQL, processors.
 bench_postgres() {
-  local run before after requests rate batch json seconds=5 connections=${CONNECTIONS:-256}
+  local run before after requests batch busy json seconds=5 connections=${CONNECTIONS:-256}
   local rates=() server_micros=() database_micros=() yardstick_micros=() bare_micros=() per_payment=()
   local work_before work_after server_before database_before settled_before
   start_database
@@ -83,8 +83,12 @@ bench_postgres() {
     per_payment+=("$(paste -d' ' <(echo "$work_before") <(echo "$work_after") |
       awk -v n="$requests" '{printf "%.4f %.0f %.4f %.2f", ($5-$1)/n, ($6-$2)/n, ($7-$3)/n, ($8-$4)/n}')")
     batch=$(awk "BEGIN {print int(2 / ${per_payment[-1]%% *} + 0.5)}") # an append and a settle
+    # Beside wrk and the yardstick, so that the cores are as busy as they were.
+    wrk_requests "$yardstick_port" 1 4 >/dev/null &
+    busy=$!
     database_before=$(cluster_cpu_nanos)
     json=$("$bin/bench/bare-insert" "$cluster_url" "$((batch > 0 ? batch : 1))" 3)
+    wait "$busy" || fail 'the yardstick did not answer'
     bare_micros+=("$(per_request "$database_before" "$(cluster_cpu_nanos)" "$(member rows "$json")")")
   done
   row 'postgres: settled payments per second' "$(median "${rates[@]}")" - 15000 '>='
@@ -135,8 +139,9 @@ fill_database() {
                    (extract(milliseconds FROM requested_at)::integer % 1000) AS m, processor FROM payments) AS x
      GROUP BY s, processor;
     INSERT INTO totals (level, begins, processor, requests, amount_cents)
-    SELECT 0, second, processor, cardinality(millis), cardinality(millis) * 1990 FROM milliseconds;
-    VACUUM ANALYZE payments" || fail 'the database could not be filled'
+    SELECT 0, second, processor, cardinality(millis), cardinality(millis) * 1990 FROM milliseconds" ||
+    fail 'the database could not be filled'
+  cluster_sql 'VACUUM ANALYZE payments'
 }
 
 # The yardstick is the same with ten thousand payments.
@@ -147,7 +152,7 @@ bench_postgres_reads() {
   start_processors
   for count in $few $many; do
     tell "summaries and pages with $count payments"
-    cluster_sql "DROP DATABASE IF EXISTS filled"
+    PGOPTIONS="-c client_min_messages=warning" cluster_sql "DROP DATABASE IF EXISTS filled"
     cluster_sql "CREATE DATABASE filled"
     cluster_url=${cluster_url/\/postgres?/\/filled?} DATABASE_URL=${DATABASE_URL/\/postgres?/\/filled?} read_filled
   done
@@ -182,7 +187,7 @@ read_filled() {
 
 # What chose the indexes and the fill factor: the same work on the real schema, changed in one thing.
 bench_postgres_hot() {
-  local what change part before micros first= batches=2000 batch=100 figures
+  local what change part before micros first='' batches=2000 batch=100 figures
   start_database
   for what in 'as it is' 'fill factor 70' 'fill factor 100' 'an index of what is unsettled' 'eight hash partitions'; do
     case $what in

@@ -186,8 +186,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(released_rows_are_adopted_at_once_while_their_owne
   BOOST_REQUIRE(taken.size() == 1U);
   BOOST_TEST(taken[0].version == 3U);
   BOOST_TEST(taken[0].status == status::accepted);
-  BOOST_TEST(!books.amend(
-      owner, {.id = taken[0].id, .version = 1, .status = status::sending, .processor = first}));
+  BOOST_TEST(
+      !books.amend(owner, {.id = taken[0].id, .version = 1, .status = status::sending, .processor = first}));
   BOOST_TEST(books.unsettled(owner).size() == 1U);
   BOOST_TEST(!books.beat(owner).ended);
   BOOST_TEST(books.run(books.get().end_epoch(owner)) == ledger_status::done);
