@@ -31,7 +31,7 @@ pg_connection::config migration_connection(const config& settings) {
   how.application_name = "repasse migrate";
   how.settings = {migrations::connection_setting};
   how.connect_limit = std::min<std::chrono::nanoseconds>(settings.database_conn_timeout, connect_limit_max);
-  how.lifetime = try_limit;
+  how.lifetime = {};    // never replaced in the middle of a step
   how.slow = try_limit; // a migration may take long
   return how;
 }

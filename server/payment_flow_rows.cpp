@@ -133,9 +133,12 @@ void payment_flow::adopt(std::span<const owned_row> rows) {
 }
 
 task<> payment_flow::adopt_strays(std::span<const owned_row> rows) {
+  std::deque<change> wishes; // all at once: one after the other could take longer than a beat may wait
+  std::vector<const owned_row*> wished;
   for (const owned_row& row : rows) {
     if (held_.holds(row.id)) continue;
-    change wish(clock_);
+    change& wish = wishes.emplace_back(clock_);
+    wished.push_back(&row);
     wish.epoch = epoch_;
     wish.item = {.id = row.id,
                  .version = row.version,
@@ -144,9 +147,11 @@ task<> payment_flow::adopt_strays(std::span<const owned_row> rows) {
                  .processor = row.processor};
     if (row.processor != no_processor) wish.item.status = payment_status::unknown;
     amends_.push(&wish);
-    co_await wish.done.wait_until();
-    if (!wish.item.applied || held_.holds(row.id)) continue;
-    owned_row taken = row;
+  }
+  for (std::size_t i = 0; i < wishes.size(); ++i) {
+    co_await wishes[i].done.wait_until();
+    if (!wishes[i].item.applied || held_.holds(wished[i]->id)) continue;
+    owned_row taken = *wished[i];
     ++taken.version;
     adopt({&taken, 1});
   }

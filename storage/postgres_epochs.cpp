@@ -21,7 +21,7 @@ constexpr std::int32_t window_rows = 4096;
 /// Windows of one look for own rows.
 constexpr int look_windows = 8;
 /// Of one call that takes over: its caller has to beat in between.
-constexpr std::chrono::nanoseconds take_limit = 300ms;
+constexpr std::chrono::nanoseconds take_limit = 800ms;
 
 struct numbered {
   std::int32_t number = 0;
@@ -57,10 +57,10 @@ RETURNING NOT EXISTS (SELECT FROM epochs e WHERE e.epoch < $1 AND NOT e.marked),
 constexpr pg_statement<pg_nothing(std::int32_t)> mark_epoch{
     "end_epoch", "UPDATE epochs SET marked = true WHERE epoch = $1 AND NOT marked"};
 
-/// A fence is set when the mark was committed before: transactions that end after it has been passed are
-/// over.
+/// The fence is this transaction's own number, which it gets after the snapshot that shows the mark: who does
+/// not see the mark has a lower one, so once all lower ones are over nobody can bring a row any more.
 constexpr pg_statement<pg_nothing()> fence_marked{"fence_marked", R"(
-UPDATE epochs SET fence = pg_snapshot_xmax(pg_current_snapshot()) WHERE marked AND NOT swept AND fence IS NULL)"};
+UPDATE epochs SET fence = pg_current_xact_id() WHERE marked AND NOT swept AND fence IS NULL)"};
 
 constexpr pg_statement<numbered(std::int32_t)> mark_silent{"mark_silent", R"(
 UPDATE epochs SET marked = true
@@ -271,11 +271,16 @@ task<std::optional<beat_answer>> postgres_ledger::send_beat(epoch_id epoch, wall
   mine->sent_bound = std::max(mine->sent_bound, oldest); // an append looks here from now on
   pg_transaction work;
   work.add(beat_epoch, static_cast<std::int32_t>(epoch), number, oldest);
+  work.add(is_marked, static_cast<std::int32_t>(epoch));
   const wall_time sent = clock_.wall();
   const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + beat_limit);
-  if (verdict != pg_verdict::done) co_return std::nullopt;
   mine = own(epoch);
-  if (work.count(0, beat_epoch) == 0 || mine == nullptr) {
+  if (verdict == pg_verdict::in_doubt && mine != nullptr)
+    mine->doubtful_beat = std::max(mine->doubtful_beat, number);
+  if (verdict != pg_verdict::done) co_return std::nullopt;
+  const bool ended = work.row(1, is_marked, 0).is_set;
+  if (!ended && work.count(0, beat_epoch) == 0) co_return std::nullopt; // a later beat has overtaken it
+  if (ended || mine == nullptr) {
     own_.erase(epoch);
     co_return beat_answer{.ended = true};
   }
@@ -288,10 +293,12 @@ task<std::optional<beat_answer>> postgres_ledger::send_beat(epoch_id epoch, wall
 /// So that a row accepted before what the last beat said is covered all the same.
 task<ledger_status> postgres_ledger::lower_bound_to(epoch_id epoch, wall_time accepted_at) {
   const wall_time oldest = own(epoch)->oldest(accepted_at);
+  const std::int64_t number = own(epoch)->beat_number + 1;
   const std::optional<beat_answer> answer = co_await send_beat(epoch, oldest);
   if (!answer) co_return ledger_status::unavailable;
   if (answer->ended) co_return ledger_status::epoch_ended;
-  if (own_epoch* const mine = own(epoch)) mine->sent_bound = oldest;
+  own_epoch* const mine = own(epoch);
+  if (mine != nullptr && mine->beat_number == number) mine->sent_bound = oldest; // no beat was sent since
   co_return ledger_status::done;
 }
 
@@ -356,6 +363,8 @@ task<ledger_status> postgres_ledger::take_window(epoch_id epoch, std::span<owned
   const auto taker = static_cast<std::int32_t>(epoch);
   own_epoch* mine = own(epoch);
   if (mine == nullptr) co_return ledger_status::epoch_ended;
+  // A beat in doubt may still come, with a bound that knows nothing of what is taken now.
+  if (mine->doubtful_beat > mine->confirmed_beat) co_return ledger_status::unavailable;
   mine->taking = sweep_->oldest; // for the beats until it is back
   pg_transaction work;
   work.add(take_rows, taker, taker, sweep_->owners, sweep_->at.accepted_at, sweep_->at.id, sweep_->named,

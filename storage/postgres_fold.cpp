@@ -11,6 +11,8 @@ namespace {
 using namespace postgres;
 
 constexpr std::chrono::nanoseconds fold_period = 500ms;
+/// Between two steps, for the beats on the same connection.
+constexpr std::chrono::nanoseconds fold_breath = 20ms;
 
 constexpr pg_statement<flag()> anything_to_fold{"anything_to_fold", R"(
 SELECT EXISTS (SELECT FROM deltas WHERE transaction >= (SELECT transaction FROM folded)))"};
@@ -20,10 +22,15 @@ constexpr pg_statement<flag()> lock_folds{"lock_folds", "SELECT one FROM folded 
 // Bounds of an index are subqueries, never joins: a plan made on empty tables would otherwise read all that
 // lies before them.
 
-/// Seconds of minutes, hours and days that are complete already are added to those too.
-constexpr pg_statement<pg_nothing()> fold_deltas{"fold", R"(
+/// Seconds of minutes, hours and days that are complete already are added to those too. At most some 2,000
+/// deltas, more than one transaction can write: what gathered behind a long one elsewhere is folded in steps.
+constexpr pg_statement<flag()> fold_deltas{"fold", R"(
 WITH f AS MATERIALIZED (SELECT transaction, minutes, hours, days FROM folded),
-horizon AS MATERIALIZED (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS transaction),
+horizon AS MATERIALIZED (
+  SELECT LEAST(over, next_left) AS transaction, COALESCE(next_left < over, false) AS is_cut
+    FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS over,
+                 (SELECT transaction FROM deltas WHERE transaction >= (SELECT transaction FROM f)
+                   ORDER BY transaction OFFSET 2000 LIMIT 1) AS next_left) AS x),
 fresh AS (
   DELETE FROM deltas d
    WHERE d.transaction >= (SELECT transaction FROM f) AND d.transaction < (SELECT transaction FROM horizon)
@@ -50,7 +57,7 @@ sums AS (
   UNION ALL
   SELECT 3, second - (second % 86400 + 86400) % 86400, processor, requests, amount_cents
     FROM seconds, f WHERE second < f.days)
-UPDATE folded SET transaction = horizon.transaction FROM horizon)"};
+UPDATE folded SET transaction = horizon.transaction FROM horizon RETURNING horizon.is_cut)"};
 
 constexpr pg_statement<pg_nothing()> complete_minutes{"complete_minutes", R"(
 WITH f AS MATERIALIZED (SELECT minutes AS done FROM folded),
@@ -89,10 +96,10 @@ void postgres::add_fold_statements(std::vector<const pg_prototype*>& to) {
 }
 
 task<> postgres_ledger::fold_while_eldest() {
-  event pause(clock_);
-  for (;;) {
-    co_await pause.wait_for(fold_period);
-    if (clock_.now() < eldest_until_) static_cast<void>(co_await fold());
+  while (!stopped_) {
+    co_await stopping_.wait_for(more_to_fold_ ? fold_breath : fold_period);
+    more_to_fold_ = false;
+    if (!stopped_ && clock_.now() < eldest_until_) static_cast<void>(co_await fold());
   }
 }
 
@@ -109,6 +116,7 @@ task<ledger_status> postgres_ledger::fold() {
   work.add(complete_hours);
   work.add(complete_days);
   verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  if (verdict == pg_verdict::done) more_to_fold_ = work.row(1, fold_deltas, 0).is_set;
   co_return postgres::status_of(verdict);
 }
 

@@ -111,13 +111,12 @@ pg_connection::config connection_config(const postgres_ledger::config& settings,
 /// as the tables grow.
 std::vector<std::string> postgres::session_settings(std::chrono::milliseconds statement_limit,
                                                     bool may_write) {
-  std::vector<std::string> made = {"SET enable_seqscan = off",
-                                   "SET enable_hashjoin = off",
-                                   "SET enable_mergejoin = off",
-                                   "SET plan_cache_mode = force_generic_plan",
-                                   "SET jit = off",
-                                   "SET timezone = 'UTC'",
-                                   "SET statement_timeout = " + std::to_string(statement_limit.count())};
+  std::vector<std::string> made = {
+      "SET enable_seqscan = off", "SET enable_hashjoin = off", "SET enable_mergejoin = off",
+      "SET plan_cache_mode = force_generic_plan", "SET jit = off", "SET timezone = 'UTC'",
+      // A host that is gone must not hold a transaction open for hours.
+      "SET tcp_keepalives_idle = 5", "SET tcp_keepalives_interval = 2", "SET tcp_keepalives_count = 3",
+      "SET tcp_user_timeout = 10000", "SET statement_timeout = " + std::to_string(statement_limit.count())};
   if (may_write) made.emplace_back("SET synchronous_commit = on");
   return made;
 }
@@ -147,6 +146,7 @@ postgres_ledger::postgres_ledger(clock& time, const config& settings, const sche
       appends_(time, connection_config(settings, settings.url, "append", statements_of_appends(), 10s, true)),
       changes_(time, connection_config(settings, settings.url, "change", statements_of_changes(), 10s, true)),
       reads_(time, connection_config(settings, settings.url, "read", statements_of_reads(), 1s, true)),
+      stopping_(time),
       tasks_(time) {
   if (!settings.replica_url.empty())
     replica_ = std::make_unique<pg_connection>(
@@ -171,6 +171,7 @@ task<> postgres_ledger::connect(pg_connection& one) {
 
 void postgres_ledger::stop() {
   stopped_ = true;
+  stopping_.notify();
   appends_.stop();
   changes_.stop();
   reads_.stop();

@@ -36,6 +36,8 @@ public:
 
   void start();
   void stop();
+  /// After stop(); before that it must not be destroyed, unless its reactor has come to its end.
+  [[nodiscard]] bool has_stopped() const { return tasks_.running() == 0; }
 
   task<ledger_status> append(epoch_id epoch, std::span<append_item> items) override;
   task<ledger_status> amend(epoch_id epoch, std::span<amend_item> items) override;
@@ -83,6 +85,7 @@ private:
     wall_time sent_bound{}; ///< no append may bring an earlier row before a beat has said so
     std::int64_t beat_number = 0;
     std::int64_t confirmed_beat = 0;
+    std::int64_t doubtful_beat = 0; ///< may still be written, until a later one is confirmed
     // Rows that are not counted and may yet appear were accepted since then.
     wall_time appending = wall_time::max(); ///< by the append under way, or in doubt until it is repeated
     bool append_in_doubt = false;
@@ -129,10 +132,12 @@ private:
   std::unique_ptr<pg_connection> replica_;
 
   bool stopped_ = false;
+  event stopping_;                    ///< for the folds
   std::vector<std::int16_t> numbers_; ///< of the configured processors; empty until they are known
   std::map<epoch_id, own_epoch> own_; ///< those opened here and not known to be over: one, but for a moment
   std::optional<std::chrono::milliseconds> ahead_;
   steady_time eldest_until_{};
+  bool more_to_fold_ = false;
   steady_time replica_fresh_until_{};
 
   // One takeover scan at a time, and one look at own rows.

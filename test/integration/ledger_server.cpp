@@ -51,7 +51,7 @@ test_ledger::test_ledger(loop& of, const std::string& url, std::uint32_t number,
 
 test_ledger::~test_ledger() {
   ledger_->stop();
-  loop_.turn();
+  loop_.until([this] { return ledger_->has_stopped(); });
 }
 
 void test_ledger::until_up() {
