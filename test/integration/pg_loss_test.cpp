@@ -133,8 +133,16 @@ BOOST_AUTO_TEST_CASE(a_connection_cut_while_it_is_opened_is_opened_again) {
     for (std::size_t bytes = 0; bytes < size[static_cast<std::size_t>(where)]; bytes += 97) {
       proxy.cut_after(where, bytes);
       kept_connection books(here, through(proxy));
-      books.until_connected();
-      BOOST_TEST(books.number(backend) > 0);
+      // A slow attempt may have been overtaken by the next, and the cut then comes later.
+      pg_transaction work;
+      pg_verdict verdict = pg_verdict::unavailable;
+      for (int tries = 0; tries < 5 && verdict != pg_verdict::done; ++tries) {
+        books.until_connected();
+        work.clear();
+        work.add(backend);
+        verdict = books.commit(work);
+      }
+      BOOST_TEST((verdict == pg_verdict::done));
     }
   }
 }
