@@ -204,6 +204,25 @@ static bool has_twins(const std::vector<std::uint32_t>& order, std::span<const I
   return std::adjacent_find(order.begin(), order.end(), same) != order.end();
 }
 
+/// Calls `apply(item, row)` for each item that `is_open(item)` asks about, if its row was there: statement
+/// `number` of `work` is read_back, asked in the order of ids.
+template <typename Item, typename IsOpen, typename Apply>
+static void match_rows(const pg_transaction& work, std::size_t number,
+                       const std::vector<std::uint32_t>& order, std::span<Item> items, IsOpen is_open,
+                       Apply apply) {
+  std::size_t next = 0;
+  const std::size_t there = work.count(number, read_back);
+  for (const std::uint32_t i : order) {
+    Item& item = items[i];
+    if (!is_open(item)) continue;
+    if (next == there) return;
+    const open_payment row = work.row(number, read_back, next);
+    if (row.id != item.id) continue; // gone since: a purge came in between
+    apply(item, row);
+    ++next;
+  }
+}
+
 postgres_ledger::own_epoch* postgres_ledger::own(epoch_id epoch) {
   const auto found = own_.find(epoch);
   return found == own_.end() ? nullptr : &found->second;
@@ -284,25 +303,13 @@ task<ledger_status> postgres_ledger::read_back_appends(epoch_id epoch, std::span
                                                        bool some_written) {
   using enum append_item::verdict;
   buffers& to = append_;
+  const auto is_open = [](const append_item& item) { return item.answer != fresh; };
   to.ids.clear();
   for (const std::uint32_t i : to.order)
-    if (items[i].answer != fresh) to.ids.push_back(items[i].id);
-  to.work.clear();
-  to.work.add(is_marked, static_cast<std::int32_t>(epoch));
-  to.work.add(read_back, to.ids);
-  const pg_verdict verdict = co_await appends_.commit(to.work, clock_.now() + append_limit);
-  if (verdict != pg_verdict::done) // what was written is, and the same items will be recognised
-    co_return some_written || verdict == pg_verdict::in_doubt ? ledger_status::in_doubt : status_of(verdict);
-  const bool ended = to.work.row(0, is_marked, 0).is_set;
-  if (ended && !some_written) co_return ledger_status::epoch_ended;
-  std::size_t next = 0;
-  const std::size_t there = to.work.count(1, read_back);
-  for (const std::uint32_t i : to.order) {
-    append_item& item = items[i];
-    if (item.answer == fresh) continue;
-    if (next == there || to.work.row(1, read_back, next).id != item.id)
-      continue; // gone since: a purge came in between, and has ended the epoch
-    const open_payment row = to.work.row(1, read_back, next++);
+    if (is_open(items[i])) to.ids.push_back(items[i].id);
+  const ledger_status status = co_await ask_rows(epoch, to, appends_, append_limit, some_written);
+  if (status != ledger_status::done) co_return status;
+  match_rows(to.work, 1, to.order, items, is_open, [&](append_item& item, const open_payment& row) {
     const bool untouched = row.owner == static_cast<std::int32_t>(epoch) && row.version == 1 &&
                            index_of(row.processor) == item.processor &&
                            !is_final(postgres::status_of(row.status));
@@ -310,8 +317,21 @@ task<ledger_status> postgres_ledger::read_back_appends(epoch_id epoch, std::span
       item.answer = conflict;
     else if (untouched && row.token == static_cast<std::int64_t>(item.token))
       item.answer = fresh;
-  }
+  });
   co_return ledger_status::done;
+}
+
+/// Reads the rows of `to.ids`, behind whether the epoch is over, for those that a write left as they were.
+task<ledger_status> postgres_ledger::ask_rows(epoch_id epoch, buffers& to, pg_connection& from,
+                                              std::chrono::nanoseconds limit, bool some_written) {
+  to.work.clear();
+  to.work.add(is_marked, static_cast<std::int32_t>(epoch));
+  to.work.add(read_back, to.ids);
+  const pg_verdict verdict = co_await from.commit(to.work, clock_.now() + limit);
+  if (verdict != pg_verdict::done) // what was written is, and the same items will be recognised
+    co_return some_written || verdict == pg_verdict::in_doubt ? ledger_status::in_doubt : status_of(verdict);
+  const bool ended = to.work.row(0, is_marked, 0).is_set;
+  co_return ended && !some_written ? ledger_status::epoch_ended : ledger_status::done;
 }
 
 // Amends.
@@ -362,29 +382,18 @@ task<ledger_status> postgres_ledger::amend(epoch_id epoch, std::span<amend_item>
 task<ledger_status> postgres_ledger::read_back_amends(epoch_id epoch, std::span<amend_item> items,
                                                       bool some_written) {
   buffers& to = amend_;
+  const auto is_open = [](const amend_item& item) { return !item.applied; };
   to.ids.clear();
   for (const std::uint32_t i : to.order)
-    if (!items[i].applied) to.ids.push_back(items[i].id);
-  to.work.clear();
-  to.work.add(is_marked, static_cast<std::int32_t>(epoch));
-  to.work.add(read_back, to.ids);
-  const pg_verdict verdict = co_await changes_.commit(to.work, clock_.now() + change_limit);
-  if (verdict != pg_verdict::done)
-    co_return some_written || verdict == pg_verdict::in_doubt ? ledger_status::in_doubt : status_of(verdict);
-  const bool ended = to.work.row(0, is_marked, 0).is_set;
-  if (ended && !some_written) co_return ledger_status::epoch_ended;
-  std::size_t next = 0;
-  const std::size_t there = to.work.count(1, read_back);
-  for (const std::uint32_t i : to.order) {
-    amend_item& item = items[i];
-    if (item.applied) continue;
-    if (next == there || to.work.row(1, read_back, next).id != item.id) continue;
-    const open_payment row = to.work.row(1, read_back, next++);
+    if (is_open(items[i])) to.ids.push_back(items[i].id);
+  const ledger_status status = co_await ask_rows(epoch, to, changes_, change_limit, some_written);
+  if (status != ledger_status::done) co_return status;
+  match_rows(to.work, 1, to.order, items, is_open, [&](amend_item& item, const open_payment& row) {
     item.applied = row.owner == static_cast<std::int32_t>(epoch) &&
                    row.version == static_cast<std::int32_t>(item.version) + 1 &&
                    row.status == postgres::number_of(item.status) && row.attempts == item.attempts &&
                    index_of(row.processor) == item.processor;
-  }
+  });
   co_return ledger_status::done;
 }
 
@@ -447,17 +456,12 @@ task<ledger_status> postgres_ledger::read_back_settles(std::span<settle_item> it
   to.work.add(read_back, to.ids);
   const pg_verdict verdict = co_await changes_.commit(to.work, clock_.now() + change_limit);
   if (verdict != pg_verdict::done) co_return ledger_status::in_doubt; // the same items will be known
-  std::size_t next = 0;
-  const std::size_t there = to.work.count(0, read_back);
-  for (const std::uint32_t i : to.order) {
-    settle_item& item = items[i];
-    if (item.answer == settled) continue;
-    if (next == there || to.work.row(0, read_back, next).id != item.id) continue;
-    const open_payment row = to.work.row(0, read_back, next++);
+  const auto is_open = [](const settle_item& item) { return item.answer != settled; };
+  match_rows(to.work, 0, to.order, items, is_open, [&](settle_item& item, const open_payment& row) {
     const bool same = postgres::status_of(row.status) == payment_status::processed &&
                       index_of(row.processor) == item.processor;
     item.answer = same ? known : mismatch;
-  }
+  });
   co_return ledger_status::done;
 }
 

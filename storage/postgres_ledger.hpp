@@ -69,6 +69,9 @@ public:
 private:
   task<> connect(pg_connection& one);
   ledger_status end_append(epoch_id epoch, ledger_status status);
+  struct buffers;
+  task<ledger_status> ask_rows(epoch_id epoch, buffers& to, pg_connection& from,
+                               std::chrono::nanoseconds limit, bool some_written);
   task<ledger_status> read_back_appends(epoch_id epoch, std::span<append_item> items, bool some_written);
   task<ledger_status> read_back_amends(epoch_id epoch, std::span<amend_item> items, bool some_written);
   task<ledger_status> read_back_settles(std::span<settle_item> items);
