@@ -17,7 +17,7 @@ namespace repasse {
 class loop {
 public:
   /// No wait of a test takes longer; a test that needs it has failed.
-  static constexpr std::chrono::seconds patience{20};
+  static constexpr std::chrono::seconds patience{60};
 
   loop() = default;
   ~loop() {
