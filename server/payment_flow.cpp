@@ -47,6 +47,7 @@ payment_flow::payment_flow(clock& time, ledger& books, std::span<const std::uniq
       appends_(time, settings.batch_max),
       amends_(time, settings.batch_max),
       settlements_(time, settings.batch_max),
+      flush_wanted_(time),
       work_(time),
       tasks_(time) {
   std::iota(cheapest_first_.begin(), cheapest_first_.end(), processor_index{0});
@@ -535,6 +536,7 @@ task<> payment_flow::settle_batches() {
       co_await pause.wait_for(jittered(config_.ledger_pause));
     }
     settled(batch, settle_items_);
+    if (flushes_.empty()) co_await flush_wanted_.wait_for(config_.settle_pause);
   }
 }
 
@@ -572,6 +574,7 @@ task<bool> payment_flow::flush(steady_time due) {
   flush_waiter self(clock_);
   self.target = answers_;
   flushes_.push_back(self);
+  flush_wanted_.notify();
   co_return co_await self.done.wait_until(due);
 }
 

@@ -81,6 +81,9 @@ public:
     std::chrono::nanoseconds beat_lease = std::chrono::seconds{3};
     /// Between two tries of a ledger that is away.
     std::chrono::nanoseconds ledger_pause = std::chrono::milliseconds{50};
+    /// Between two batches of settles, unless a summary waits for them: nobody else does, and a larger batch
+    /// costs the ledger less.
+    std::chrono::nanoseconds settle_pause = std::chrono::milliseconds{10};
     /// Of the pauses, so that instances do not beat in step.
     std::uint32_t jitter_seed = 1;
   };
@@ -229,6 +232,7 @@ private:
   std::uint64_t answers_ = 0;
   std::uint64_t booked_ = 0;
   linked<flush_waiter> flushes_;
+  event flush_wanted_;
   event work_;
   flow_counters counters_;
   task_group tasks_;
