@@ -149,12 +149,24 @@ processor::processor(clock& time, poller& sockets, const config& settings)
       get_head_("GET " + settings.path_prefix),
       get_tail_(" HTTP/1.1\r\nHost: " + settings.authority + "\r\nAccept: application/json\r\n\r\n"),
       client_(time, sockets, settings.http),
-      breaker_({.slow_after = settings.settle_within, .jitter_seed = settings.jitter_seed}) {}
+      breaker_({.slow_after = settings.settle_within, .jitter_seed = settings.jitter_seed}),
+      sends_(time, settings.in_flight_max),
+      questions_(time, settings.asking_max) {}
 
 task<outcome> processor::charge(payment_id id, std::int64_t amount_cents, steady_time send_by) {
   open_call call;
-  call.started = clock_.now();
   call.is_trial = is_trial(id);
+  bool has_place = sends_.take();
+  if (!has_place && call.is_trial) {
+    sends_.force(); // it may be the hung ones' only way out
+    has_place = true;
+  }
+  if (!has_place) has_place = co_await sends_.wait_until(send_by);
+  if (!has_place) {
+    note(evidence::not_connected);
+    co_return outcome{.what = verdict_of(evidence::not_connected), .seen = evidence::not_connected};
+  }
+  call.started = clock_.now();
   const steady_time due = call.started + config_.hard_limit;
   open_.push_back(call);
 
@@ -173,6 +185,7 @@ task<outcome> processor::charge(payment_id id, std::int64_t amount_cents, steady
     request.append(post_head_).append(std::to_string(body.size())).append("\r\n\r\n").append(body);
     answer = co_await client_.exchange(*connection, request, due);
   }
+  sends_.give_back();
   if (answer.what == http_answer::kind::answered)
     answered(call);
   else if (call.is_linked())
@@ -197,11 +210,12 @@ task<outcome> processor::charge(payment_id id, std::int64_t amount_cents, steady
 
 task<holding> processor::ask(payment_id id, std::int64_t amount_cents) {
   const steady_time due = clock_.now() + config_.ask_limit;
-  const bool may_ask = co_await begin_asking(due);
+  bool may_ask = questions_.take();
+  if (!may_ask) may_ask = co_await questions_.wait_until(due);
   if (!may_ask) co_return holding{};
   std::string path = "/payments/" + to_string(id);
   const http_answer answer = co_await get(std::move(path), due);
-  end_asking();
+  questions_.give_back();
 
   holding held;
   if (answer.what != http_answer::kind::answered) co_return held;
@@ -213,29 +227,6 @@ task<holding> processor::ask(payment_id id, std::int64_t amount_cents) {
   held.what = same ? holding::verdict::same_amount : holding::verdict::other_amount;
   held.requested_at = theirs->requested_at;
   co_return held;
-}
-
-task<bool> processor::begin_asking(steady_time due) {
-  if (asking_ < config_.asking_max) {
-    ++asking_;
-    co_return true;
-  }
-  asker self(clock_);
-  askers_.push_back(self);
-  co_await self.turn.wait_until(due);
-  co_return self.may_ask;
-}
-
-/// Gives the place to who has waited longest.
-void processor::end_asking() {
-  if (askers_.empty()) {
-    --asking_;
-    return;
-  }
-  asker& next = askers_.front();
-  askers_.pop_front();
-  next.may_ask = true;
-  next.turn.notify();
 }
 
 task<std::optional<health_report>> processor::ask_health(steady_time due) {
@@ -282,7 +273,7 @@ void processor::release() { --in_flight_; }
 candidate processor::view(steady_time now) const {
   candidate seen;
   seen.fee_ppm = config_.fee_ppm;
-  seen.admits = in_flight_ < config_.in_flight_max && breaker_.admits(now);
+  seen.admits = in_flight_ < 2 * config_.in_flight_max && breaker_.admits(now);
   seen.expected = expected_.value();
   seen.oldest_open = open_.empty() ? std::chrono::nanoseconds{0} : now - open_.front().started;
   return seen;
@@ -297,6 +288,7 @@ void processor::look_after() {
     call.overdue = true;
     breaker_.overdue(now, call.is_trial);
   }
+  if (!breaker_.is_closed() || is_stalled(view(now))) sends_.dismiss();
   log_change(now);
 }
 

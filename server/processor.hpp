@@ -5,6 +5,7 @@
 #include "health/breaker.hpp"
 #include "health/latency.hpp"
 #include "server/http_client.hpp"
+#include "server/places.hpp"
 #include "server/router.hpp"
 #include "storage/payment.hpp"
 
@@ -64,7 +65,8 @@ public:
     std::string authority;
     std::string path_prefix;
     std::int64_t fee_ppm = 0;
-    /// Of this reactor.
+    /// Sends without an answer, of this reactor. As many payments more may name it, whose rows are being
+    /// written or which wait for their turn: a payment that had to be named later would cost one more write.
     std::size_t in_flight_max = 300;
     std::size_t asking_max = 32;
     std::chrono::nanoseconds settle_within = std::chrono::seconds{1};
@@ -78,7 +80,8 @@ public:
 
   /// One POST, and the question that some answers call for. `requestedAt` is stamped as the body is handed
   /// to the socket. Tells the breaker what it saw.
-  /// Nothing is sent at `send_by` or later.
+  /// Nothing is sent at `send_by` or later, nor once the processor is not to be used while the payment waits
+  /// for its turn.
   task<outcome> charge(payment_id id, std::int64_t amount_cents, steady_time send_by);
   /// One GET, whatever the breaker says; at most asking_max at once, the others wait their turn, ask_limit
   /// in all.
@@ -124,17 +127,9 @@ private:
     bool overdue = false;
     bool is_trial = false;
   };
-  /// Waits for one of those who ask to end.
-  struct asker : hook {
-    explicit asker(clock& time) : turn(time) {}
-    event turn;
-    bool may_ask = false;
-  };
   using open_calls = boost::intrusive::list<open_call, boost::intrusive::constant_time_size<false>>;
 
   task<http_answer> get(std::string path, steady_time due);
-  task<bool> begin_asking(steady_time due);
-  void end_asking();
   void answered(open_call& call);
   void learn(evidence what, std::chrono::nanoseconds took, const open_call& call);
   [[nodiscard]] bool is_trial(const payment_id& id) const { return trial_ && *trial_ == id; }
@@ -153,9 +148,9 @@ private:
   std::optional<health_report> health_;
   open_calls open_;
   std::optional<payment_id> trial_; ///< whose send is the breaker's trial
-  std::size_t in_flight_ = 0;
-  std::size_t asking_ = 0;
-  boost::intrusive::list<asker, boost::intrusive::constant_time_size<false>> askers_;
+  std::size_t in_flight_ = 0;       ///< payments that name it
+  places sends_;
+  places questions_;
   std::uint64_t recoveries_ = 0;
   bool logged_closed_ = true;
   steady_time logged_{};

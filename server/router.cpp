@@ -6,12 +6,12 @@
 namespace repasse {
 namespace {
 
-/// A call open for this much longer than expected says that the processor has become slow.
+/// Longer than expected.
 constexpr std::chrono::nanoseconds stall_margin = std::chrono::milliseconds{150};
 
 bool usable(const candidate& one, processor_index index, std::uint64_t refused) {
   if (((refused >> index) & 1U) != 0) return false;
-  return one.admits && one.oldest_open <= one.expected + stall_margin;
+  return one.admits && !is_stalled(one);
 }
 
 std::chrono::nanoseconds expectation(const candidate& one) { return std::max(one.expected, one.oldest_open); }
@@ -49,6 +49,8 @@ processor_index fastest(std::span<const candidate> candidates, std::span<const p
 }
 
 } // namespace
+
+bool is_stalled(const candidate& one) { return one.oldest_open > one.expected + stall_margin; }
 
 processor_index route(std::span<const candidate> candidates, std::span<const processor_index> cheapest_first,
                       const routing& how, std::chrono::nanoseconds waited, std::uint64_t refused) {

@@ -23,6 +23,9 @@ struct candidate {
   std::chrono::nanoseconds oldest_open{0};
 };
 
+/// A call is open for much longer than expected: the processor has become slow.
+[[nodiscard]] bool is_stalled(const candidate& one);
+
 struct routing {
   routing_policy policy = routing_policy::cheapest;
   std::chrono::nanoseconds settle_within = std::chrono::seconds{1};
