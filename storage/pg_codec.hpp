@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 namespace repasse {
 
@@ -146,6 +147,28 @@ struct pg_type<std::span<const T>> {
       std::memcpy(to.data() + length_at, &wire, sizeof wire);
     }
   }
+};
+
+/// An array of one dimension without NULLs, of a type of fixed size; a column only.
+template <typename T>
+struct pg_type<std::vector<T>> {
+  static constexpr pg_oid oid = pg_type<T>::array_oid;
+  static std::vector<T> get(std::string_view from) {
+    std::vector<T> values;
+    if (from.size() <= array_head) return values; // no dimension
+    const auto count = static_cast<std::size_t>(detail::get_int<std::int32_t>(from.substr(12, 4)));
+    from.remove_prefix(array_head);
+    values.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto length = static_cast<std::size_t>(detail::get_int<std::int32_t>(from.substr(0, 4)));
+      values.push_back(pg_type<T>::get(from.substr(4, length)));
+      from.remove_prefix(4 + length);
+    }
+    return values;
+  }
+
+private:
+  static constexpr std::size_t array_head = 20; ///< dimensions, NULLs, type, count, first index
 };
 
 } // namespace repasse

@@ -64,6 +64,11 @@ public:
   [[nodiscard]] std::size_t count(std::size_t number, const pg_statement<Row(Params...)>& statement) const {
     return rows_of(number, statement.prototype());
   }
+  /// How many rows the `number`th statement has written.
+  template <typename Row, typename... Params>
+  [[nodiscard]] std::size_t written(std::size_t number, const pg_statement<Row(Params...)>& statement) const {
+    return written_by(number, statement.prototype());
+  }
   template <typename Row, typename... Params>
   [[nodiscard]] Row row(std::size_t number, const pg_statement<Row(Params...)>& statement,
                         std::size_t index) const {
@@ -88,6 +93,7 @@ private:
   /// Takes over the reply to the `number`th statement.
   void keep(std::size_t number, pg_result* result);
   [[nodiscard]] std::size_t rows_of(std::size_t number, const pg_prototype& statement) const;
+  [[nodiscard]] std::size_t written_by(std::size_t number, const pg_prototype& statement) const;
   /// Null data for NULL.
   [[nodiscard]] std::string_view value(std::size_t number, std::size_t row, std::size_t column) const;
 

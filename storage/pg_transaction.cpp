@@ -2,6 +2,9 @@
 
 #include <libpq-fe.h>
 
+#include <charconv>
+#include <cstring>
+
 namespace repasse {
 
 pg_transaction::pg_transaction() = default;
@@ -34,6 +37,14 @@ void pg_transaction::keep(std::size_t number, PGresult* result) {
 std::size_t pg_transaction::rows_of(std::size_t number, const pg_prototype& statement) const {
   REPASSE_CHECK(number < used_ && calls_[number].statement == &statement);
   return static_cast<std::size_t>(PQntuples(calls_[number].result)); // 0 of null
+}
+
+std::size_t pg_transaction::written_by(std::size_t number, const pg_prototype& statement) const {
+  REPASSE_CHECK(number < used_ && calls_[number].statement == &statement);
+  const char* const text = PQcmdTuples(calls_[number].result); // empty if it is no such statement
+  std::size_t rows = 0;
+  std::from_chars(text, text + std::strlen(text), rows);
+  return rows;
 }
 
 std::string_view pg_transaction::value(std::size_t number, std::size_t row, std::size_t column) const {

@@ -16,21 +16,19 @@ using namespace postgres;
 /// transactions finds its rows.
 constexpr pg_statement<flag()> begin_write{"begin_write", "SELECT pg_current_xact_id() IS NOT NULL"};
 
-struct written_token {
-  std::int64_t token = 0;
-};
-constexpr pg_statement<written_token(std::int32_t, std::span<const payment_id>, std::span<const std::int64_t>,
-                                     std::span<const wall_time>, std::span<const std::int64_t>,
-                                     std::span<const std::int16_t>)>
+// Arrays are unnested in a list of results: several after FROM are first written to a store, row by row.
+
+constexpr pg_statement<pg_nothing(std::int32_t, std::span<const payment_id>, std::span<const std::int64_t>,
+                                  std::span<const wall_time>, std::span<const std::int64_t>,
+                                  std::span<const std::int16_t>)>
     append_payments{"append", R"(
 INSERT INTO payments (correlation_id, amount_cents, accepted_at, token, owner, version, attempts, status, processor)
 SELECT w.id, w.amount, w.accepted_at, w.token, $1, 1, 0, CASE WHEN w.processor > 0 THEN 1 ELSE 0 END,
        NULLIF(w.processor, 0::smallint)
-  FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::smallint[])
-       AS w (id, amount, accepted_at, token, processor)
+  FROM (SELECT unnest($2::uuid[]), unnest($3::bigint[]), unnest($4::timestamptz[]), unnest($5::bigint[]),
+               unnest($6::smallint[])) AS w (id, amount, accepted_at, token, processor)
  WHERE EXISTS (SELECT FROM epochs WHERE epoch = $1 AND NOT marked)
-    ON CONFLICT DO NOTHING
-RETURNING token)"};
+    ON CONFLICT DO NOTHING)"};
 
 struct amended_payment {
   payment_id id{};
@@ -58,33 +56,39 @@ audited AS (
     FROM changed c WHERE c.status IN (2, 4) OR c.attempts > 0)
 SELECT correlation_id, accepted_at, status FROM changed)"};
 
-struct settled_payment {
-  payment_id id{};
-  wall_time accepted_at{};
+/// Those of one owner that were accepted at one time, by their places in the batch, from 1.
+struct settled_payments {
   std::int32_t owner = 0;
+  wall_time accepted_at{};
+  std::vector<std::int64_t> places;
 };
 /// Never fenced, once, and only a row that names that processor. The books grow by what was changed, so a
 /// repeated settle adds nothing.
-constexpr pg_statement<settled_payment(std::span<const payment_id>, std::span<const wall_time>,
-                                       std::span<const wall_time>, std::span<const std::int16_t>,
-                                       std::span<const std::int16_t>, std::span<const std::int64_t>,
-                                       std::span<const std::int16_t>)>
+constexpr pg_statement<settled_payments(std::span<const payment_id>, std::span<const wall_time>,
+                                        std::span<const wall_time>, std::span<const std::int16_t>,
+                                        std::span<const std::int16_t>, std::span<const std::int64_t>,
+                                        std::span<const std::int16_t>)>
     settle_payments{"settle", R"(
 WITH done AS (
   UPDATE payments p
-     SET status = 3, requested_at = w.requested_at, processed_at = w.processed_at, attempts = w.attempts
-    FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::smallint[], $5::smallint[], $6::bigint[],
-                $7::smallint[]) AS w (id, requested_at, processed_at, attempts, processor, second, milli)
-   WHERE p.correlation_id = w.id AND p.processor = w.processor AND p.status IN (1, 2)
-  RETURNING p.correlation_id, p.accepted_at, p.owner, p.attempts, p.processor, p.amount_cents, w.second, w.milli),
+     SET status = 3, requested_at = ($2::timestamptz[])[w.place], processed_at = ($3::timestamptz[])[w.place],
+         attempts = ($4::smallint[])[w.place]
+    FROM unnest($1::uuid[]) WITH ORDINALITY AS w (id, place)
+   WHERE p.correlation_id = w.id AND p.processor = ($5::smallint[])[w.place] AND p.status IN (1, 2)
+  RETURNING w.place, p.accepted_at, p.owner, p.processor, p.amount_cents),
 booked AS (
   INSERT INTO deltas (second, processor, requests, amount_cents, millis, cents)
-  SELECT second, processor, count(*), sum(amount_cents), array_agg(milli), array_agg(amount_cents)
-    FROM done GROUP BY second, processor),
-audited AS (
-  INSERT INTO audit (correlation_id, epoch, event, detail)
-  SELECT correlation_id, owner, 'settled', attempts || ' sends' FROM done WHERE attempts > 1)
-SELECT correlation_id, accepted_at, owner FROM done)"};
+  SELECT ($6::bigint[])[place] AS second, processor, count(*), sum(amount_cents), array_agg(($7::smallint[])[place]),
+         array_agg(amount_cents)
+    FROM done GROUP BY 1, 2)
+SELECT owner, accepted_at, array_agg(place) FROM done GROUP BY owner, accepted_at)"};
+
+/// Of those that took more than one send, what this transaction has settled.
+constexpr pg_statement<pg_nothing(std::span<const payment_id>)> audit_settled{"audit_settled", R"(
+INSERT INTO audit (correlation_id, epoch, event, detail)
+SELECT p.correlation_id, p.owner, 'settled', p.attempts || ' sends'
+  FROM unnest($1::uuid[]) AS w (id) JOIN payments p ON p.correlation_id = w.id
+ WHERE p.xmin = pg_current_xact_id()::xid)"};
 
 /// Between two looks whether the schema is there.
 constexpr std::chrono::nanoseconds schema_look = 10ms;
@@ -136,7 +140,7 @@ std::vector<const pg_prototype*> postgres::statements_of_changes() {
 
 void postgres::add_write_statements(std::vector<const pg_prototype*>& to) {
   to.insert(to.end(), {&begin_write.prototype(), &amend_payments.prototype(), &settle_payments.prototype(),
-                       &read_back.prototype(), &is_marked.prototype()});
+                       &audit_settled.prototype(), &read_back.prototype(), &is_marked.prototype()});
 }
 
 postgres_ledger::postgres_ledger(clock& time, const config& settings, const schema_state& schema)
@@ -273,15 +277,11 @@ task<ledger_status> postgres_ledger::append(epoch_id epoch, std::span<append_ite
               to.processors);
   const pg_verdict verdict = co_await appends_.commit(to.work, clock_.now() + append_limit);
   if (verdict != pg_verdict::done) co_return end_append(epoch, status_of(verdict));
-  const std::size_t written = to.work.count(1, append_payments);
-  std::size_t next = 0;
-  for (const std::uint32_t i : to.order) {
-    const bool is_fresh = next < written && to.work.row(1, append_payments, next).token ==
-                                                static_cast<std::int64_t>(items[i].token);
-    if (is_fresh) ++next;
-    items[i].answer = is_fresh ? append_item::verdict::fresh : append_item::verdict::known;
-  }
-  REPASSE_CHECK(next == written);
+  const std::size_t written = to.work.written(1, append_payments);
+  const auto verdict_of_all =
+      written == items.size() ? append_item::verdict::fresh : append_item::verdict::known;
+  for (append_item& item : items)
+    item.answer = verdict_of_all;
   ledger_status status = ledger_status::done;
   if (written < items.size()) status = co_await read_back_appends(epoch, items, written > 0);
   if (status == ledger_status::done) count_appended(epoch, items);
@@ -298,18 +298,15 @@ ledger_status postgres_ledger::end_append(epoch_id epoch, ledger_status status) 
   return status;
 }
 
-/// For those that were there already: whether the row is the caller's own, of a try before this one.
+/// If some were there already: which rows are the caller's own, of this try or of one before.
 task<ledger_status> postgres_ledger::read_back_appends(epoch_id epoch, std::span<append_item> items,
                                                        bool some_written) {
   using enum append_item::verdict;
   buffers& to = append_;
-  const auto is_open = [](const append_item& item) { return item.answer != fresh; };
-  to.ids.clear();
-  for (const std::uint32_t i : to.order)
-    if (is_open(items[i])) to.ids.push_back(items[i].id);
   const ledger_status status = co_await ask_rows(epoch, to, appends_, append_limit, some_written);
   if (status != ledger_status::done) co_return status;
-  match_rows(to.work, 1, to.order, items, is_open, [&](append_item& item, const open_payment& row) {
+  const auto all = [](const append_item&) { return true; };
+  match_rows(to.work, 1, to.order, items, all, [&](append_item& item, const open_payment& row) {
     const bool untouched = row.owner == static_cast<std::int32_t>(epoch) && row.version == 1 &&
                            index_of(row.processor) == item.processor &&
                            !is_final(postgres::status_of(row.status));
@@ -410,6 +407,7 @@ task<ledger_status> postgres_ledger::settle(std::span<settle_item> items) {
     co_return ledger_status::done;
   }
   to.ids.clear();
+  to.resent.clear();
   to.times.clear();
   to.more_times.clear();
   to.seconds.clear();
@@ -426,22 +424,25 @@ task<ledger_status> postgres_ledger::settle(std::span<settle_item> items) {
     to.more_times.push_back(item.processed_at);
     to.attempts.push_back(static_cast<std::int16_t>(std::min<std::uint16_t>(item.attempts, INT16_MAX)));
     to.processors.push_back(number_of(item.processor));
+    if (item.attempts > 1) to.resent.push_back(item.id);
   }
   to.work.clear();
   to.work.add(settle_payments, to.ids, to.times, to.more_times, to.attempts, to.processors, to.seconds,
               to.millis);
+  if (!to.resent.empty()) to.work.add(audit_settled, to.resent);
   const pg_verdict verdict = co_await changes_.commit(to.work, clock_.now() + change_limit);
   if (verdict != pg_verdict::done) co_return status_of(verdict);
-  const std::size_t settled = to.work.count(0, settle_payments);
-  std::size_t next = 0;
-  for (const std::uint32_t i : to.order) {
-    const bool is_new = next < settled && to.work.row(0, settle_payments, next).id == items[i].id;
-    items[i].answer = is_new ? settle_item::verdict::settled : settle_item::verdict::missing;
-    if (!is_new) continue;
-    const settled_payment row = to.work.row(0, settle_payments, next++);
-    remove_open(static_cast<epoch_id>(row.owner), row.accepted_at);
+  for (settle_item& item : items)
+    item.answer = settle_item::verdict::missing;
+  std::size_t settled = 0;
+  for (std::size_t i = 0; i < to.work.count(0, settle_payments); ++i) {
+    const settled_payments some = to.work.row(0, settle_payments, i);
+    for (const std::int64_t place : some.places) {
+      items[to.order[static_cast<std::size_t>(place) - 1]].answer = settle_item::verdict::settled;
+      remove_open(static_cast<epoch_id>(some.owner), some.accepted_at);
+    }
+    settled += some.places.size();
   }
-  REPASSE_CHECK(next == settled);
   if (settled == items.size()) co_return ledger_status::done;
   co_return co_await read_back_settles(items);
 }

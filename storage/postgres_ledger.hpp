@@ -154,6 +154,7 @@ private:
     pg_transaction work;
     std::vector<std::uint32_t> order;
     std::vector<payment_id> ids;
+    std::vector<payment_id> resent;
     std::vector<std::int64_t> amounts;
     std::vector<std::int64_t> tokens;
     std::vector<wall_time> times;

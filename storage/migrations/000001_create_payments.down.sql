@@ -6,3 +6,4 @@ BEGIN
 END $$;
 DROP VIEW payments_report;
 DROP TABLE audit, folded, milliseconds, totals, deltas, payments, epochs, processors;
+DROP DOMAIN cents, sends, payment_status;
