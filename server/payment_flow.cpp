@@ -423,6 +423,16 @@ task<bool> payment_flow::leave(held_slot slot, epoch_id epoch, processor_index f
     processors_[to]->withdraw(held_[slot].id);
     processors_[to]->release();
   }
+  if (is_planted(planted::believe_old_read_back)) {
+    const auto read = co_await ledger_.find(held_[slot].id);
+    const bool looks_unchanged =
+        read && *read && (*read)->status == payment_status::sending && (*read)->processor == from;
+    if (looks_unchanged) { // so it is sent there again
+      processors_[from]->claim(held_[slot].id);
+      co_await process(slot, from);
+      co_return false;
+    }
+  }
   forget(slot, from);
   co_return false;
 }

@@ -1,5 +1,7 @@
 #include "storage/epoch_roll.hpp"
 
+#include "storage/planted.hpp"
+
 namespace repasse {
 
 epoch_id epoch_roll::open(steady_time now) {
@@ -27,8 +29,20 @@ void epoch_roll::mark_all() {
 }
 
 void epoch_roll::mark_silent(steady_time now) {
+  if (is_planted(planted::no_mark)) return;
   for (state& each : epochs_)
     if (now - each.last_beat >= silent_after) each.marked = true;
+}
+
+void epoch_roll::sweep(epoch_id epoch) {
+  if (opened(epoch)) epochs_[epoch - 1].swept = true;
+}
+
+bool epoch_roll::to_sweep(epoch_id epoch, steady_time now) const {
+  if (!opened(epoch)) return true;
+  const state& one = epochs_[epoch - 1];
+  const bool unmarked = is_planted(planted::no_mark) && now - one.last_beat >= silent_after;
+  return (one.marked || unmarked) && !one.swept;
 }
 
 bool epoch_roll::ended(epoch_id epoch) const { return !opened(epoch) || epochs_[epoch - 1].marked; }

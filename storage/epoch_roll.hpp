@@ -21,8 +21,13 @@ public:
   void mark_all();
   void mark_silent(steady_time now);
 
+  /// Nothing of it is left to take over, and it brings nothing more.
+  void sweep(epoch_id epoch);
+
   /// Marked, or never opened.
   [[nodiscard]] bool ended(epoch_id epoch) const;
+  /// Ended and not swept: it may own something that is to be taken over.
+  [[nodiscard]] bool to_sweep(epoch_id epoch, steady_time now) const;
   /// It may take over rows: it has beaten without a gap for long enough, until now.
   [[nodiscard]] bool steady(epoch_id epoch, steady_time now) const;
   /// The highest epoch ever opened; 0 if none.
@@ -33,6 +38,7 @@ private:
     steady_time last_beat;
     steady_time steady_since;
     bool marked = false;
+    bool swept = false;
   };
 
   [[nodiscard]] bool opened(epoch_id epoch) const { return epoch != 0 && epoch <= epochs_.size(); }

@@ -181,13 +181,14 @@ task<ledger_status> memory_ledger::adopt(epoch_id epoch, std::span<owned_row> ro
   epochs_.mark_silent(now);
   for (const bool named : {true, false}) {
     for (epoch_id owner = nobody; owner <= epochs_.last(); ++owner) {
-      if (!epochs_.ended(owner)) continue;
+      if (!epochs_.to_sweep(owner, now)) continue;
       while (taken < rows.size()) {
         const row_number number = books_.rows.first_open(owner);
         if (number == no_row || names_one(books_.rows[number].processor) != named) break;
         hand_to(epoch, number);
         rows[taken++] = owned_row_of(books_.rows[number]);
       }
+      if (books_.rows.first_open(owner) == no_row) epochs_.sweep(owner);
     }
   }
   co_return ledger_status::done;

@@ -2,7 +2,10 @@
 // none of them: there is_planted() is constant false.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <string_view>
 
 namespace repasse {
 
@@ -24,12 +27,42 @@ enum class planted : std::uint8_t {
   adopt_as_accepted,          ///< a row taken over forgets the processor that it names
   no_adoption,                ///< nobody takes over the rows of the dead
   no_stray_scan,              ///< rows taken over in doubt are never looked for
+  no_mark,                    ///< a silent epoch is swept without being marked, so its owner goes on
+  believe_old_read_back,      ///< a change in doubt that a read-back does not show counts as not written
   count
 };
 
 #ifdef REPASSE_PLANTED_ERRORS
 inline planted planted_error = planted::none;
 [[nodiscard]] inline bool is_planted(planted error) { return planted_error == error; }
+
+inline constexpr std::array<std::string_view, static_cast<std::size_t>(planted::count)> planted_names{
+    "none",
+    "answer_before_durable",
+    "ignore_token",
+    "reroute_on_unknown",
+    "lost_answer_is_not_sent",
+    "trust_missing_in_doubt",
+    "reopen_after_failed_resend",
+    "own_time_for_known",
+    "other_amount_is_taken",
+    "send_before_choice",
+    "send_after_refused_choice",
+    "believe_choice_in_doubt",
+    "amend_without_version",
+    "settle_twice",
+    "adopt_as_accepted",
+    "no_adoption",
+    "no_stray_scan",
+    "no_mark",
+    "believe_old_read_back"};
+static_assert(!planted_names.back().empty());
+
+/// `count` if there is none of that name.
+[[nodiscard]] constexpr planted planted_of(std::string_view name) {
+  return static_cast<planted>(std::find(planted_names.begin(), planted_names.end(), name) -
+                              planted_names.begin());
+}
 #else
 [[nodiscard]] constexpr bool is_planted(planted) { return false; }
 #endif

@@ -114,6 +114,26 @@ void schedule_refused_rejections(world& outside, cluster& servers, clients& post
   outside.at(begin + 20s, [&weather] { weather.is_away = false; });
 }
 
+/// Processors that are gone and back by turns, and changes in doubt: payments leave one processor for
+/// another, and it stays open for a while where they are.
+void schedule_leaves_in_doubt(world& outside, cluster& servers, clients& posters,
+                              std::chrono::nanoseconds moment) {
+  constexpr std::chrono::nanoseconds turn = 400ms;
+  constexpr std::size_t turns = 20;
+  posters.post(100, moment, moment + turns * turn);
+  const steady_time begin = world::now() + moment;
+  for (std::size_t i = 0; i < turns; ++i) {
+    peer& one = outside.peers[i % outside.peers.size()];
+    outside.at(begin + i * turn, [&one] { one.is_down = true; });
+    outside.at(begin + (i + 1) * turn, [&one] { one.is_down = false; });
+  }
+  for (std::size_t i = 0; i < servers.size(); ++i) {
+    ledger_weather& weather = servers.weather(i);
+    outside.at(begin, [&weather] { weather.doubt = 0.5; });
+    outside.at(begin + turns * turn, [&weather] { weather.doubt = 0; });
+  }
+}
+
 } // namespace
 
 void schedule_faults(world& outside, cluster& servers, clients& posters, std::chrono::nanoseconds span) {
@@ -122,6 +142,7 @@ void schedule_faults(world& outside, cluster& servers, clients& posters, std::ch
     const auto moment = outside.between(1s, span);
     posters.post(100, moment, moment + 4s);
     if (outside.chance(0.05)) schedule_refused_rejections(outside, servers, posters, moment);
+    if (outside.chance(0.1)) schedule_leaves_in_doubt(outside, servers, posters, moment);
     const std::size_t faults = 1 + outside.below(5);
     for (std::size_t k = 0; k < faults; ++k) {
       const begin_and_end fault =

@@ -1,5 +1,5 @@
-// Runs seeds and says what they went through; --planted NAME|all switches planted errors on and expects
-// each to be found. `--seed S` begins there, `--seeds N` runs so many.
+// Runs seeds and says what they went through; --planted [NAME] switches planted errors on, one after the
+// other or that one, and expects each to be found. `--seed S` begins there, `--seeds N` runs so many.
 
 #include "storage/planted.hpp"
 #include "test/simulation/seed.hpp"
@@ -18,6 +18,7 @@ struct arguments {
   std::uint64_t first_seed = 1;
   std::uint64_t seeds = 200;
   bool planted = false;
+  std::string_view only; ///< this planted error; empty: all
   bool logs = false;
 };
 
@@ -87,7 +88,13 @@ int run_seeds(const arguments& given) {
 #ifdef REPASSE_PLANTED_ERRORS
 int run_planted(const arguments& given) {
   bool all_found = true;
+  const planted only = planted_of(given.only);
+  if (!given.only.empty() && (only == planted::none || only == planted::count)) {
+    std::fprintf(stderr, "there is no such planted error\n");
+    return 2;
+  }
   for (std::size_t i = 1; i < static_cast<std::size_t>(planted::count); ++i) {
+    if (!given.only.empty() && planted_names[i] != given.only) continue;
     planted_error = static_cast<planted>(i);
     std::uint64_t seed = given.first_seed;
     std::string finding;
@@ -95,7 +102,7 @@ int run_planted(const arguments& given) {
       const seed_result result = run_seed(seed);
       if (!result.violations.empty()) finding = result.violations.front();
     }
-    std::printf("planted error %2zu: %s\n", i,
+    std::printf("%-26s %s\n", planted_names[i].data(),
                 finding.empty() ? "NOT FOUND"
                                 : ("found by seed " + std::to_string(seed - 1) + ": " + finding).c_str());
     if (finding.empty()) all_found = false;
@@ -119,12 +126,13 @@ int run(int count, char** values) {
       given.seeds = std::strtoull(values[++i], nullptr, 10);
     else if (name == "--seed" && has_value)
       given.first_seed = std::strtoull(values[++i], nullptr, 10);
-    else if (name == "--planted")
+    else if (name == "--planted") {
       given.planted = true;
-    else if (name == "--log")
+      if (has_value && values[i + 1][0] != '-') given.only = values[++i];
+    } else if (name == "--log")
       given.logs = true;
     else {
-      std::fprintf(stderr, "usage: simulation [--seed S] [--seeds N] [--planted] [--log]\n");
+      std::fprintf(stderr, "usage: simulation [--seed S] [--seeds N] [--planted [NAME]] [--log]\n");
       return 2;
     }
   }
