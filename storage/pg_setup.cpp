@@ -1,5 +1,7 @@
 #include "storage/pg_setup.hpp"
 
+#include "storage/planted_sql.hpp"
+
 #include <fmt/core.h>
 #include <libpq-fe.h>
 
@@ -154,7 +156,7 @@ std::string pg_setup_begin(PGconn* connection, const pg_connection::config& sett
     is_sent = is_sent && run(each.c_str());
   if (settings.may_write) is_sent = is_sent && run("SHOW fsync");
   for (const pg_prototype* each : settings.statements) {
-    is_sent = is_sent && PQsendPrepare(connection, each->name, each->sql, 0, nullptr) == 1 &&
+    is_sent = is_sent && PQsendPrepare(connection, each->name, sql_of(*each).c_str(), 0, nullptr) == 1 &&
               PQsendDescribePrepared(connection, each->name) == 1;
   }
   is_sent = is_sent && PQpipelineSync(connection) == 1;

@@ -29,12 +29,22 @@ enum class planted : std::uint8_t {
   no_stray_scan,              ///< rows taken over in doubt are never looked for
   no_mark,                    ///< a silent epoch is swept without being marked, so its owner goes on
   believe_old_read_back,      ///< a change in doubt that a read-back does not show counts as not written
+  // Those that need a PostgreSQL.
+  unsorted_batch,           ///< a batch goes in the order in which it came
+  settle_without_returning, ///< the books grow by what was asked for, not by what was changed
+  append_past_mark,         ///< an append does not look whether its epoch is over
+  no_fence,                 ///< an epoch is swept while transactions older than its mark are under way
+  early_fence,              ///< the fence is the number of the transaction that sets the mark
+  late_number,              ///< a write gets its number after its snapshot
   count
 };
 
 #ifdef REPASSE_PLANTED_ERRORS
 inline planted planted_error = planted::none;
 [[nodiscard]] inline bool is_planted(planted error) { return planted_error == error; }
+
+/// Simulation finds those before it, tests against a PostgreSQL the others.
+inline constexpr planted first_of_postgres = planted::unsorted_batch;
 
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(planted::count)> planted_names{
     "none",
@@ -55,7 +65,13 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(planted::
     "no_adoption",
     "no_stray_scan",
     "no_mark",
-    "believe_old_read_back"};
+    "believe_old_read_back",
+    "unsorted_batch",
+    "settle_without_returning",
+    "append_past_mark",
+    "no_fence",
+    "early_fence",
+    "late_number"};
 static_assert(!planted_names.back().empty());
 
 /// `count` if there is none of that name.

@@ -1,6 +1,7 @@
 // The statements of the PostgreSQL ledger as SQL that a test's own session can prepare and execute.
 #pragma once
 
+#include "storage/planted_sql.hpp"
 #include "storage/postgres_statements.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -55,7 +56,7 @@ inline std::string prepare_of(const pg_prototype& statement) {
   for (const pg_oid oid : statement.parameters)
     types += (types.empty() ? "(" : ", ") + type_name(oid);
   return std::string{"PREPARE "} + statement.name + types + (types.empty() ? "" : ")") + " AS " +
-         statement.sql;
+         sql_of(statement);
 }
 
 inline std::string prepare_of(std::string_view name) {

@@ -89,11 +89,11 @@ int run_seeds(const arguments& given) {
 int run_planted(const arguments& given) {
   bool all_found = true;
   const planted only = planted_of(given.only);
-  if (!given.only.empty() && (only == planted::none || only == planted::count)) {
+  if (!given.only.empty() && (only == planted::none || only >= first_of_postgres)) {
     std::fprintf(stderr, "there is no such planted error\n");
     return 2;
   }
-  for (std::size_t i = 1; i < static_cast<std::size_t>(planted::count); ++i) {
+  for (std::size_t i = 1; i < static_cast<std::size_t>(first_of_postgres); ++i) {
     if (!given.only.empty() && planted_names[i] != given.only) continue;
     planted_error = static_cast<planted>(i);
     std::uint64_t seed = given.first_seed;

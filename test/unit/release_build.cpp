@@ -5,5 +5,6 @@ namespace repasse {
 
 static_assert(!is_planted(planted::ignore_token));
 static_assert(!is_planted(planted::reroute_on_unknown));
+static_assert(!is_planted(planted::no_fence));
 
 } // namespace repasse
