@@ -124,10 +124,50 @@ bench_postgres_latency() {
   stop_database
 }
 
+# With a snapshot that someone holds, as a dump does; nothing that has died since can be cleared away.
+bench_postgres_snapshot() {
+  local part seconds=5 held=${SNAPSHOT_SECONDS:-120} requests before settled_before holder session end
+  local -A parts=()
+  start_database
+  start_processors
+  start_repasse
+  wait_until_ready
+  for part in free held; do
+    if [[ $part == held ]]; then
+      coproc psql -qAt -d "$cluster_url"
+      holder=${COPROC[1]}
+      session=$COPROC_PID
+      echo "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM epochs;" >&"$holder"
+      tell "a snapshot is held for $held seconds under full load"
+      end=$((SECONDS + held))
+      while ((SECONDS < end)); do
+        wrk_requests "$repasse_port" 1 "$seconds" >/dev/null || fail 'repasse did not answer every request well'
+      done
+    else
+      wrk_requests "$repasse_port" 1 "$seconds" >/dev/null # the table is no longer empty
+    fi
+    for ((run = 0; run < 3; ++run)); do
+      settled_before=$(settled)
+      before=$(cluster_cpu_nanos)
+      requests=$(wrk_requests "$repasse_port" 1 "$seconds") || fail 'repasse did not answer every request well'
+      wait_until_settled $((settled_before + requests)) 20
+      parts[$part]+=" $(per_request "$before" "$(cluster_cpu_nanos)" "$requests")"
+    done
+  done
+  # shellcheck disable=SC2086
+  row "postgres: CPU per payment, a snapshot held" "$(median ${parts[held]})" "$(median ${parts[free]})" 1.5
+  echo 'COMMIT;' >&"$holder"
+  eval "exec $holder>&-"
+  wait "$session" || true
+  stop_all
+  stop_database
+}
+
 # fill_database PAYMENTS: settled ones, a millisecond after one another, every fourth at the second processor, with
 # the books that settling them leaves.
 fill_database() {
   cluster_sql "
+    INSERT INTO processors (name) VALUES ('default'), ('fallback');
     INSERT INTO payments (correlation_id, amount_cents, accepted_at, requested_at, processed_at, token, owner, version,
                           attempts, status, processor)
     SELECT gen_random_uuid(), 1990, t, t, t, i, 0, 1, 1, 3,
@@ -147,7 +187,7 @@ fill_database() {
 # The yardstick is the same with ten thousand payments.
 bench_postgres_reads() {
   local few=10000 many=$postgres_payments count run
-  local -A summaries=() pages=()
+  local -A summaries=() pages=() starts=() sizes=()
   start_database
   start_processors
   for count in $few $many; do
@@ -162,15 +202,22 @@ bench_postgres_reads() {
   row "postgres: p99 of a summary with $many" "$(median ${summaries[$many]})" "$(median ${summaries[$few]})" 1.3
   # shellcheck disable=SC2086
   row 'postgres: p99 of a page of 100, us' "$(median ${pages[$many]})" - 5000
+  row "postgres: start with $many payments, ms" "${starts[$many]}" - 2000
+  row "postgres: resident after it, MB" "${sizes[$many]}" - 100
   stop_all
   stop_database
 }
 
 # Of one count of payments.
 read_filled() {
+  local before
+  "$bin/server/repasse" migrate up >/dev/null
+  fill_database "$count"
+  before=$(date +%s%N)
   start_repasse
   wait_until_ready
-  fill_database "$count"
+  starts[$count]=$((($(date +%s%N) - before) / 1000000))
+  sizes[$count]=$(resident_megabytes repasse)
   # One payment more, so that the eldest folds.
   curl -fs -o /dev/null "http://127.0.0.1:$repasse_port/payments" -H 'Content-Type: application/json' \
     -d "{\"correlationId\": \"$(</proc/sys/kernel/random/uuid)\", \"amount\": 19.90}"

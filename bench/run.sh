@@ -163,7 +163,7 @@ case ${1-} in
     bench_postgres_latency
     bench_postgres_reads
     ;;
-  postgres-latency | postgres-reads | postgres-hot)
+  postgres-latency | postgres-reads | postgres-hot | postgres-snapshot)
     print_head
     "bench_${1//-/_}"
     ;;
