@@ -135,6 +135,7 @@ std::vector<const pg_prototype*> postgres::statements_of_changes() {
   std::vector<const pg_prototype*> all;
   add_write_statements(all);
   add_epoch_statements(all);
+  add_takeover_statements(all);
   add_fold_statements(all);
   return all;
 }

@@ -2,7 +2,8 @@
 // reactor, on three connections: appends, changes (settles, amends, beats, takeovers, folds) and reads, so
 // that none waits behind another's commit. PostgreSQL alone authorises a send.
 //   postgres_ledger.cpp     appends, amends, settles
-//   postgres_epochs.cpp     beats, takeover, release, purge
+//   postgres_epochs.cpp     beats, purge
+//   postgres_takeover.cpp   takeover, release, own rows
 //   postgres_reads.cpp      payments, pages, summaries, audit trail
 //   postgres_fold.cpp       what the eldest does for all
 #pragma once

@@ -25,6 +25,9 @@ inline constexpr payment_status status_of(std::int16_t number) { return static_c
 struct flag {
   bool is_set;
 };
+struct numbered {
+  std::int32_t number = 0;
+};
 
 /// A row of `payments` as far as those who change rows want to know it.
 struct open_payment {
@@ -54,6 +57,7 @@ inline constexpr pg_statement<flag(std::int32_t)> is_marked{
 [[nodiscard]] std::vector<const pg_prototype*> statements_of_reads();
 void add_write_statements(std::vector<const pg_prototype*>& to);
 void add_epoch_statements(std::vector<const pg_prototype*>& to);
+void add_takeover_statements(std::vector<const pg_prototype*>& to);
 void add_fold_statements(std::vector<const pg_prototype*>& to);
 
 /// What a caller may do about it.

@@ -1,0 +1,359 @@
+// Takeover in the PostgreSQL ledger: of marked epochs' rows, of what is released, and the look at own rows.
+// A takeover looks at rows by their age, in windows: no index tells who owns a row or whether it is settled,
+// since settling would then no longer be a HOT update. Each beat carries the age of its epoch's oldest
+// unsettled row, so that a look begins there. Beats are numbered and takeovers name the last one, so that a
+// statement that waited somewhere while its caller had given it up changes nothing when it wakes.
+#include "storage/postgres_ledger.hpp"
+
+#include "storage/postgres_statements.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace repasse {
+namespace {
+
+using namespace postgres;
+
+/// Rows that one statement looks at: some milliseconds.
+constexpr std::int32_t window_rows = 4096;
+/// Windows of one look for own rows.
+constexpr int look_windows = 8;
+/// Of one call that takes over: its caller has to beat in between.
+constexpr std::chrono::nanoseconds take_limit = 800ms;
+
+/// The fence is this transaction's own number, which it gets after the snapshot that shows the mark: who does
+/// not see the mark has a lower one, so once all lower ones are over nobody can bring a row any more.
+constexpr pg_statement<pg_nothing()> fence_marked{"fence_marked", R"(
+UPDATE epochs SET fence = pg_current_xact_id() WHERE marked AND NOT swept AND fence IS NULL)"};
+
+constexpr pg_statement<numbered(std::int32_t)> mark_silent{"mark_silent", R"(
+UPDATE epochs SET marked = true
+ WHERE NOT marked AND last_beat <= clock_timestamp() - interval '5 s'
+   AND EXISTS (SELECT FROM epochs m
+                WHERE m.epoch = $1 AND NOT m.marked AND m.last_beat > clock_timestamp() - interval '2 s'
+                  AND m.steady_since <= clock_timestamp() - interval '5 s')
+RETURNING epoch)"};
+
+struct marked_epoch {
+  std::int32_t epoch = 0;
+  wall_time oldest{};
+  std::int64_t changes = 0;
+  bool is_closed = false; ///< no transaction is under way that may not know of the mark
+};
+constexpr pg_statement<marked_epoch(std::int32_t)> list_marked{"list_marked", R"(
+SELECT epoch, oldest, changes,
+       epoch = 0 OR COALESCE(fence <= pg_snapshot_xmin(pg_current_snapshot()), false)
+  FROM epochs
+ WHERE marked AND NOT swept
+   AND EXISTS (SELECT FROM epochs m
+                WHERE m.epoch = $1 AND NOT m.marked AND m.last_beat > clock_timestamp() - interval '2 s'
+                  AND m.steady_since <= clock_timestamp() - interval '5 s')
+ ORDER BY epoch)"};
+
+/// One window: who looks ($1), for whom ($2: itself, or 0 to release), whose rows ($3), after where ($4, $5),
+/// those that name a processor or those that do not ($6), how many ($7), which processors are known ($8), the
+/// earliest age of what it may take ($9), and the number of the looker's last beat ($10).
+struct taken_row {
+  std::int64_t looked_at = 0;
+  std::int64_t wanted = 0;
+  std::int64_t strangers = 0; ///< that name a processor not configured here: they stay
+  std::optional<wall_time> end_at;
+  std::optional<payment_id> end_id;
+  std::optional<payment_id> id;
+  std::optional<std::int64_t> amount_cents;
+  std::optional<wall_time> accepted_at;
+  std::optional<std::int32_t> version;
+  std::optional<std::int16_t> attempts;
+  std::optional<std::int16_t> status;
+  std::optional<std::int16_t> processor;
+};
+constexpr pg_statement<taken_row(std::int32_t, std::int32_t, std::span<const std::int32_t>, wall_time,
+                                 payment_id, bool, std::int64_t, std::span<const std::int16_t>, wall_time,
+                                 std::int64_t)>
+    take_rows{"take_over", R"(
+WITH looked_at AS MATERIALIZED (
+  SELECT correlation_id, accepted_at, owner, status, processor FROM payments
+   WHERE (accepted_at, correlation_id) > ($4, $5) ORDER BY accepted_at, correlation_id LIMIT 4096),
+wanted AS MATERIALIZED (
+  SELECT correlation_id, accepted_at FROM looked_at
+   WHERE owner = ANY ($3::integer[]) AND status < 3 AND (status > 0) = $6
+     AND (status = 0 OR processor = ANY ($8::smallint[]))
+   ORDER BY accepted_at, correlation_id LIMIT $7),
+lowered AS (
+  UPDATE epochs o SET oldest = LEAST(oldest, $9), changes = changes + 1, swept = false
+   WHERE o.epoch = $2 AND (o.epoch = 0 OR (NOT o.marked AND o.beat = $10))
+     AND EXISTS (SELECT FROM epochs m WHERE m.epoch = $1 AND NOT m.marked AND m.beat = $10)
+     AND EXISTS (SELECT FROM wanted)
+  RETURNING o.epoch),
+locked AS MATERIALIZED (
+  SELECT p.correlation_id FROM lowered, wanted w JOIN payments p ON p.correlation_id = w.correlation_id
+   WHERE p.owner = ANY ($3::integer[]) AND p.status < 3
+     FOR UPDATE OF p SKIP LOCKED),
+taken AS (
+  UPDATE payments p
+     SET owner = $2, version = p.version + 1, status = CASE WHEN p.status = 0 THEN 0 ELSE 2 END
+    FROM locked l
+   WHERE p.correlation_id = l.correlation_id AND p.owner = ANY ($3::integer[]) AND p.status < 3
+  RETURNING p.correlation_id, p.amount_cents, p.accepted_at, p.version, p.attempts, p.status, p.processor),
+audited AS (
+  INSERT INTO audit (correlation_id, epoch, event, detail)
+  SELECT correlation_id, $1, CASE WHEN $2 = 0 THEN 'released' ELSE 'taken over' END,
+         concat_ws(', ', (SELECT name FROM processors WHERE id = t.processor), attempts || ' sends') FROM taken t),
+last_wanted AS (
+  SELECT accepted_at, correlation_id FROM wanted ORDER BY accepted_at DESC, correlation_id DESC LIMIT 1),
+last_looked_at AS (
+  SELECT accepted_at, correlation_id FROM looked_at ORDER BY accepted_at DESC, correlation_id DESC LIMIT 1),
+counted AS (
+  SELECT (SELECT count(*) FROM looked_at) AS looked_at, (SELECT count(*) FROM wanted) AS wanted,
+         (SELECT count(*) FROM looked_at WHERE owner = ANY ($3::integer[]) AND status BETWEEN 1 AND 2
+             AND NOT processor = ANY ($8::smallint[])) AS strangers)
+SELECT c.looked_at, c.wanted, c.strangers,
+       CASE WHEN c.wanted = $7 THEN w.accepted_at ELSE k.accepted_at END,
+       CASE WHEN c.wanted = $7 THEN w.correlation_id ELSE k.correlation_id END,
+       t.correlation_id, t.amount_cents, t.accepted_at, t.version, t.attempts, t.status, t.processor
+  FROM counted c LEFT JOIN last_wanted w ON true LEFT JOIN last_looked_at k ON true LEFT JOIN taken t ON true
+ ORDER BY t.accepted_at, t.correlation_id)"};
+
+constexpr pg_statement<pg_nothing(std::span<const std::int32_t>, std::span<const std::int64_t>)> mark_swept{
+    "mark_swept", R"(
+UPDATE epochs e SET swept = true, oldest = 'infinity'
+  FROM unnest($1::integer[], $2::bigint[]) AS w (epoch, changes)
+ WHERE e.epoch = w.epoch AND e.changes = w.changes AND e.marked)"};
+
+struct own_row {
+  std::int64_t looked_at = 0;
+  std::int64_t wanted = 0;
+  std::optional<wall_time> end_at;
+  std::optional<payment_id> end_id;
+  std::optional<payment_id> id;
+  std::optional<std::int64_t> amount_cents;
+  std::optional<wall_time> accepted_at;
+  std::optional<std::int32_t> version;
+  std::optional<std::int16_t> attempts;
+  std::optional<std::int16_t> status;
+  std::optional<std::int16_t> processor;
+};
+constexpr pg_statement<own_row(std::int32_t, wall_time, payment_id, std::int64_t)> look_at_own{"look_at_own",
+                                                                                               R"(
+WITH looked_at AS MATERIALIZED (
+  SELECT correlation_id, amount_cents, accepted_at, owner, version, attempts, status, processor FROM payments
+   WHERE (accepted_at, correlation_id) > ($2, $3) ORDER BY accepted_at, correlation_id LIMIT 4096),
+wanted AS MATERIALIZED (
+  SELECT * FROM looked_at WHERE owner = $1 AND status < 3 ORDER BY accepted_at, correlation_id LIMIT $4),
+last_wanted AS (
+  SELECT accepted_at, correlation_id FROM wanted ORDER BY accepted_at DESC, correlation_id DESC LIMIT 1),
+last_looked_at AS (
+  SELECT accepted_at, correlation_id FROM looked_at ORDER BY accepted_at DESC, correlation_id DESC LIMIT 1),
+counted AS (
+  SELECT (SELECT count(*) FROM looked_at) AS looked_at, (SELECT count(*) FROM wanted) AS wanted)
+SELECT c.looked_at, c.wanted,
+       CASE WHEN c.wanted = $4 THEN w.accepted_at ELSE k.accepted_at END,
+       CASE WHEN c.wanted = $4 THEN w.correlation_id ELSE k.correlation_id END,
+       t.correlation_id, t.amount_cents, t.accepted_at, t.version, t.attempts, t.status, t.processor
+  FROM counted c LEFT JOIN last_wanted w ON true LEFT JOIN last_looked_at k ON true LEFT JOIN wanted t ON true
+ ORDER BY t.accepted_at, t.correlation_id)"};
+
+template <typename Row>
+owned_row owned_row_of(const Row& row, processor_index processor) {
+  return {.id = *row.id,
+          .amount_cents = *row.amount_cents,
+          .accepted_at = *row.accepted_at,
+          .version = static_cast<std::uint32_t>(*row.version),
+          .attempts = static_cast<std::uint16_t>(*row.attempts),
+          .status = postgres::status_of(*row.status),
+          .processor = processor};
+}
+
+/// Before every row that was accepted at `time` or later.
+page_cursor just_before(wall_time time) {
+  page_cursor at{.accepted_at = time, .id = {}};
+  if (time > wall_time::min()) at.accepted_at -= std::chrono::milliseconds{1};
+  at.id.bytes.fill(0xff);
+  return at;
+}
+
+} // namespace
+
+void postgres::add_takeover_statements(std::vector<const pg_prototype*>& to) {
+  to.insert(to.end(), {&fence_marked.prototype(), &mark_silent.prototype(), &list_marked.prototype(),
+                       &take_rows.prototype(), &mark_swept.prototype(), &look_at_own.prototype()});
+}
+
+task<ledger_status> postgres_ledger::adopt(epoch_id epoch, std::span<owned_row> rows, std::size_t& taken) {
+  taken = 0;
+  if (sweep_ && sweep_->taker != epoch) sweep_.reset();
+  if (!sweep_) {
+    const ledger_status begun = co_await begin_sweep(epoch);
+    if (begun != ledger_status::done) co_return begun;
+  }
+  const steady_time until = clock_.now() + take_limit;
+  while (sweep_ && taken < rows.size() && clock_.now() < until) {
+    const ledger_status status = co_await take_window(epoch, rows, taken);
+    if (status == ledger_status::in_doubt) co_return status; // unsettled() finds them all
+    if (status != ledger_status::done && taken == 0) co_return status;
+    if (status != ledger_status::done) break;
+  }
+  co_return ledger_status::done;
+}
+
+task<ledger_status> postgres_ledger::begin_sweep(epoch_id epoch) {
+  const auto taker = static_cast<std::int32_t>(epoch);
+  pg_transaction work;
+  work.add(is_marked, taker);
+  work.add(fence_marked);
+  work.add(mark_silent, taker);
+  work.add(list_marked, taker);
+  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  if (verdict != pg_verdict::done) co_return ledger_status::unavailable; // a mark in doubt is a mark
+  if (work.row(0, is_marked, 0).is_set) co_return ledger_status::epoch_ended;
+  for (std::size_t i = 0; i < work.count(2, mark_silent); ++i)
+    spdlog::warn("epoch {} has been silent for 5 s: it is over", work.row(2, mark_silent, i).number);
+  const std::size_t count = work.count(3, list_marked);
+  if (count == 0) co_return ledger_status::done;
+  sweep begun{.taker = epoch};
+  for (std::size_t i = 0; i < count; ++i) {
+    const marked_epoch one = work.row(3, list_marked, i);
+    begun.owners.push_back(one.epoch);
+    begun.oldest = std::min(begun.oldest, one.oldest);
+    if (!one.is_closed) continue;
+    begun.closed.push_back(one.epoch);
+    begun.closed_changes.push_back(one.changes);
+  }
+  begun.at = just_before(begun.oldest);
+  sweep_ = std::move(begun);
+  co_return ledger_status::done;
+}
+
+task<ledger_status> postgres_ledger::take_window(epoch_id epoch, std::span<owned_row> rows,
+                                                 std::size_t& taken) {
+  const std::size_t limit = rows.size() - taken;
+  const auto taker = static_cast<std::int32_t>(epoch);
+  own_epoch* mine = own(epoch);
+  if (mine == nullptr) co_return ledger_status::epoch_ended;
+  // A beat in doubt may still come, with a bound that knows nothing of what is taken now.
+  if (mine->doubtful_beat > mine->confirmed_beat) co_return ledger_status::unavailable;
+  mine->taking = sweep_->oldest; // for the beats until it is back
+  pg_transaction work;
+  work.add(take_rows, taker, taker, sweep_->owners, sweep_->at.accepted_at, sweep_->at.id, sweep_->named,
+           static_cast<std::int64_t>(limit), numbers_, sweep_->oldest, mine->confirmed_beat);
+  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  mine = own(epoch);
+  if (mine != nullptr) mine->taking = wall_time::max();
+  if (verdict != pg_verdict::done) {
+    if (mine != nullptr && verdict == pg_verdict::in_doubt) {
+      mine->taken_in_doubt = std::min(mine->taken_in_doubt, sweep_->oldest);
+      mine->doubt_beat = mine->beat_number;
+    }
+    sweep_.reset();
+    co_return postgres::status_of(verdict);
+  }
+  std::size_t came = 0;
+  for (std::size_t i = 0; i < work.count(0, take_rows); ++i) {
+    const taken_row row = work.row(0, take_rows, i);
+    if (!row.id) continue;
+    rows[taken++] = owned_row_of(row, index_of(row.processor));
+    if (mine != nullptr) mine->open.add(*row.accepted_at);
+    ++came;
+  }
+  const taken_row told = work.row(0, take_rows, 0);
+  if (static_cast<std::int64_t>(came) < told.wanted || told.strangers > 0) sweep_->is_clean = false;
+  if (told.end_at) sweep_->at = {*told.end_at, *told.end_id};
+  const bool at_end = told.looked_at < window_rows && told.wanted < static_cast<std::int64_t>(limit);
+  if (!at_end) co_return ledger_status::done;
+  if (sweep_->named && std::exchange(strangers_told_, told.strangers) != told.strangers && told.strangers > 0)
+    spdlog::error("{} payments name processors that are not configured: they stay", told.strangers);
+  if (!sweep_->named) co_return co_await end_sweep();
+  sweep_->named = false;
+  sweep_->at = just_before(sweep_->oldest);
+  co_return ledger_status::done;
+}
+
+task<ledger_status> postgres_ledger::end_sweep() {
+  const sweep ended = std::move(*sweep_);
+  sweep_.reset();
+  if (!ended.is_clean || ended.closed.empty()) co_return ledger_status::done;
+  pg_transaction work;
+  work.add(mark_swept, ended.closed, ended.closed_changes);
+  static_cast<void>(co_await changes_.commit(work, clock_.now() + change_limit)); // else it is swept again
+  co_return ledger_status::done;
+}
+
+task<ledger_status> postgres_ledger::release(epoch_id epoch, std::size_t rows_max, std::size_t& released) {
+  released = 0;
+  const auto owner = static_cast<std::int32_t>(epoch);
+  const own_epoch* const mine = own(epoch);
+  if (mine == nullptr) co_return ledger_status::epoch_ended;
+  const std::int64_t beat = mine->confirmed_beat;
+  const std::vector<std::int32_t> owners{owner};
+  const wall_time oldest = mine->oldest(clock_.wall());
+  page_cursor at = just_before(oldest);
+  for (;;) {
+    const auto limit = static_cast<std::int64_t>(rows_max - released);
+    pg_transaction work;
+    work.add(is_marked, owner);
+    work.add(take_rows, owner, 0, owners, at.accepted_at, at.id, false, limit, numbers_, oldest, beat);
+    const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+    if (verdict != pg_verdict::done) co_return postgres::status_of(verdict);
+    if (work.row(0, is_marked, 0).is_set) co_return ledger_status::epoch_ended;
+    for (std::size_t i = 0; i < work.count(1, take_rows); ++i) {
+      const taken_row row = work.row(1, take_rows, i);
+      if (!row.id) continue;
+      ++released;
+      remove_open(epoch, *row.accepted_at);
+    }
+    const taken_row told = work.row(1, take_rows, 0);
+    const bool at_end = told.looked_at < window_rows && told.wanted < limit;
+    if (released == rows_max || at_end || !told.end_at) co_return ledger_status::done;
+    at = {*told.end_at, *told.end_id};
+  }
+}
+
+task<ledger_status> postgres_ledger::unsettled(epoch_id epoch, std::uint64_t& position,
+                                               std::span<owned_row> rows, std::size_t& found) {
+  found = 0;
+  if (position == 0) {
+    own_epoch* const mine = own(epoch);
+    look_beat_ = mine != nullptr ? mine->confirmed_beat : 0;
+    look_at_ = just_before(mine != nullptr ? mine->oldest(clock_.wall()) : wall_time::min());
+    if (mine != nullptr) mine->open.begin_look();
+  }
+  for (int window = 0; window < look_windows && found == 0; ++window) {
+    pg_transaction work;
+    work.add(look_at_own, static_cast<std::int32_t>(epoch), look_at_.accepted_at, look_at_.id,
+             static_cast<std::int64_t>(rows.size()));
+    const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+    if (verdict != pg_verdict::done) co_return ledger_status::unavailable;
+    own_epoch* const mine = own(epoch);
+    for (std::size_t i = 0; i < work.count(0, look_at_own); ++i) {
+      const own_row row = work.row(0, look_at_own, i);
+      if (!row.id) continue;
+      if (mine != nullptr) mine->open.see(*row.accepted_at);
+      const processor_index processor = index_of(row.processor);
+      const bool is_stranger = row.processor && processor == no_processor;
+      if (!is_stranger) rows[found++] = owned_row_of(row, processor);
+    }
+    const own_row told = work.row(0, look_at_own, 0);
+    if (told.end_at) look_at_ = {*told.end_at, *told.end_id};
+    if (mine != nullptr) mine->open.pass(look_at_.accepted_at);
+    ++position;
+    if (told.looked_at < window_rows && told.wanted < static_cast<std::int64_t>(rows.size())) {
+      position = 0;
+      end_look(epoch);
+      break;
+    }
+  }
+  co_return ledger_status::done;
+}
+
+/// A takeover in doubt can no longer be done once a beat that was sent after it is confirmed, so a look that
+/// began then has found its rows.
+void postgres_ledger::end_look(epoch_id epoch) {
+  own_epoch* const mine = own(epoch);
+  if (mine == nullptr) return;
+  mine->open.end_look();
+  if (look_beat_ > mine->doubt_beat) mine->taken_in_doubt = wall_time::max();
+}
+
+} // namespace repasse
