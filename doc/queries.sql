@@ -17,7 +17,7 @@ SELECT status, processor, count(*) AS payments, sum(amount) AS amount
 -- Which payments have waited longest for their end?
 SELECT correlation_id, amount, status, processor, attempts, now() - accepted_at AS age
   FROM payments_report
- WHERE accepted_at >= (SELECT min(oldest) FROM epochs WHERE NOT swept) AND status IN ('accepted', 'sending', 'unknown')
+ WHERE accepted_at >= (SELECT min(open_from[1]) FROM epochs WHERE NOT swept) AND status IN ('accepted', 'sending', 'unknown')
  ORDER BY accepted_at LIMIT 100;
 
 -- How long did payments of the last hour take from acceptance to the answer, by processor?
@@ -52,5 +52,5 @@ SELECT date_trunc('hour', at) AS hour, event, count(*) AS times
   FROM audit WHERE at > now() - interval '1 day' GROUP BY hour, event ORDER BY hour, event;
 
 -- Which instances live, since when, and how far back does what they owe reach?
-SELECT epoch, instance, opened_at, now() - last_beat AS silent_for, now() - oldest AS oldest_open
+SELECT epoch, instance, opened_at, now() - last_beat AS silent_for, now() - open_from[1] AS oldest_open
   FROM epochs WHERE NOT marked ORDER BY epoch;

@@ -85,7 +85,10 @@ task<> ownership::take_over(steady_time until) {
     std::size_t taken = 0;
     const epoch_id epoch = flow_.epoch();
     const ledger_status status = co_await ledger_.adopt(epoch, std::span{rows_}.first(limit), taken);
-    if (status == ledger_status::in_doubt) strays_likely_ = true;
+    if (status == ledger_status::in_doubt) {
+      strays_likely_ = true;
+      stray_position_ = 0;
+    }
     if (status != ledger_status::done || flow_.epoch() != epoch) co_return;
     if (taken > 0) {
       spdlog::warn("epoch {} takes over {} payments", epoch, taken);

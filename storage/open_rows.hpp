@@ -1,11 +1,10 @@
-// Since when the rows that an epoch owns and has not settled were accepted: the bound that each beat carries,
-// so that whoever takes the epoch over need not look at older rows. Pure; the bound may be too early, never
-// too late.
+// Which seconds hold rows that an epoch owns and has not settled, by when they were accepted: what each beat
+// carries, so that whoever takes the epoch over looks nowhere else. Pure; it may name a second that holds
+// none, never leave one out.
 #pragma once
 
-#include "storage/clock.hpp"
+#include "storage/time_spans.hpp"
 
-#include <algorithm>
 #include <cstdint>
 #include <map>
 
@@ -13,34 +12,58 @@ namespace repasse {
 
 class open_rows {
 public:
+  /// So many make a beat small, and a payment that hangs for hours cheap.
+  static constexpr std::size_t spans_max = 16;
+
   void add(wall_time accepted_at) {
-    ++counts_[second_of(accepted_at)];
-    if (is_looking_) ++seen_[second_of(accepted_at)];
+    const seconds second = second_of(accepted_at);
+    ++counts_[second];
+    if (is_looking_ && second < look_end_) ++seen_[second]; // the look may see it too: then it counts twice
   }
   /// By what is known to be true: a row that may still be open stays counted.
   void remove(wall_time accepted_at) {
-    decrease(counts_, second_of(accepted_at));
-    if (is_looking_ && second_of(accepted_at) < second_of(passed_)) decrease(seen_, second_of(accepted_at));
+    const seconds second = second_of(accepted_at);
+    decrease(counts_, second);
+    if (is_looking_ && second < look_end_ && accepted_at < passed_) decrease(seen_, second);
   }
 
-  // A look at all own rows, oldest first, counts anew: some may not have been counted (taken over in doubt),
-  // others counted and settled by someone else. What is added meanwhile may lie behind it, and counts too.
-  void begin_look() {
+  // A look at own rows, oldest first, counts anew those of the seconds before `end`: some may not have been
+  // counted (taken over in doubt), others counted and settled by someone else. It ends there, since it would
+  // otherwise see what add() counts as well: `end` must not be later than now, nor than what is being
+  // appended. The rows of one look and all that remove() is told of meanwhile must be of one order of events.
+  void begin_look(wall_time end) {
     seen_.clear();
     passed_ = wall_time::min();
+    look_end_ = second_of(end);
     is_looking_ = true;
   }
-  void see(wall_time accepted_at) { ++seen_[second_of(accepted_at)]; }
+  void see(wall_time accepted_at) {
+    if (second_of(accepted_at) < look_end_) ++seen_[second_of(accepted_at)];
+  }
   /// All that was accepted before has been seen.
   void pass(wall_time accepted_at) { passed_ = accepted_at; }
+  /// All has been seen.
   void end_look() {
-    if (is_looking_) counts_.swap(seen_);
-    is_looking_ = false;
+    if (!std::exchange(is_looking_, false)) return;
+    counts_.erase(counts_.begin(), counts_.lower_bound(look_end_));
+    counts_.merge(seen_);
   }
 
-  /// Nothing that is open was accepted before; `now` if nothing is.
-  [[nodiscard]] wall_time oldest(wall_time now) const {
-    return counts_.empty() ? now : std::min(now, wall_time{counts_.begin()->first});
+  /// Where open rows may be: all of `uncounted` and later, and before it whatever is counted. At most
+  /// spans_max, in order, apart; the last never ends.
+  [[nodiscard]] std::vector<time_span> spans(wall_time uncounted) const {
+    std::vector<time_span> made;
+    const auto append = [&made](wall_time begin, wall_time end) {
+      if (!made.empty() && begin <= made.back().end)
+        made.back().end = end;
+      else
+        made.push_back({begin, end});
+      if (made.size() > spans_max) join_closest(made);
+    };
+    for (auto one = counts_.begin(); one != counts_.end() && one->first < uncounted; ++one)
+      append(one->first, one->first + std::chrono::seconds{1});
+    append(uncounted, wall_time::max());
+    return made;
   }
 
 private:
@@ -54,7 +77,8 @@ private:
 
   counts counts_;
   counts seen_;
-  wall_time passed_ = wall_time::min();
+  wall_time passed_{};
+  seconds look_end_{};
   bool is_looking_ = false;
 };
 

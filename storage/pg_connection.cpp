@@ -120,6 +120,9 @@ void pg_connection::stop() { self_->stop(); }
 pg_connection::state pg_connection::now_in() const { return self_->at; }
 steady_time pg_connection::since() const { return self_->since; }
 const std::string& pg_connection::trouble() const { return self_->trouble; }
+std::uint64_t pg_connection::order() const {
+  return self_->has_served && self_->leaving.empty() ? self_->session.figures.reconnects + 1 : 0;
+}
 std::chrono::nanoseconds pg_connection::last_latency() const { return self_->session.last_latency; }
 
 const pg_figures& pg_connection::figures() const {

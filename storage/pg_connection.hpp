@@ -177,6 +177,10 @@ public:
 
   [[nodiscard]] state now_in() const;
   [[nodiscard]] steady_time since() const;
+  /// As long as this stays the same and is not 0, transactions are carried out and answered in the order of
+  /// their commit(). It counts replacements and losses; 0 before all, and while one that was replaced still
+  /// owes replies.
+  [[nodiscard]] std::uint64_t order() const;
   /// Why it is away, in one line without secrets; empty while connected.
   [[nodiscard]] const std::string& trouble() const;
   /// Of the last transaction: round trip.

@@ -25,15 +25,18 @@ SELECT p.id FROM unnest($1::text[]) WITH ORDINALITY AS w (name, place) JOIN proc
  ORDER BY w.place)"};
 
 constexpr pg_statement<numbered(std::string_view, wall_time)> open_epoch_row{
-    "open_epoch", "INSERT INTO epochs (instance, oldest) VALUES ($1, $2) RETURNING epoch"};
+    "open_epoch", "INSERT INTO epochs (instance, open_from, open_until) VALUES ($1, ARRAY[$2::timestamptz], "
+                  "'{infinity}') RETURNING epoch"};
 
 struct beaten {
   bool is_eldest = false;
   wall_time now{};
 };
-constexpr pg_statement<beaten(std::int32_t, std::int64_t, wall_time)> beat_epoch{"beat", R"(
+constexpr pg_statement<beaten(std::int32_t, std::int64_t, std::span<const wall_time>,
+                              std::span<const wall_time>)>
+    beat_epoch{"beat", R"(
 UPDATE epochs
-   SET last_beat = clock_timestamp(), beat = $2, oldest = $3,
+   SET last_beat = clock_timestamp(), beat = $2, open_from = $3, open_until = $4,
        steady_since = CASE WHEN clock_timestamp() - last_beat >= interval '2 s' THEN clock_timestamp()
                            ELSE steady_since END
  WHERE epoch = $1 AND NOT marked AND beat < $2
@@ -48,7 +51,7 @@ constexpr pg_statement<pg_nothing(std::int32_t)> mark_epoch{
 constexpr pg_statement<pg_nothing()> forget_payments{"purge",
                                                      "TRUNCATE payments, deltas, milliseconds, totals"};
 constexpr pg_statement<pg_nothing()> end_all_epochs{"purge_epochs", R"(
-UPDATE epochs SET marked = true, swept = true, oldest = 'infinity' WHERE NOT marked OR (marked AND NOT swept))"};
+UPDATE epochs SET marked = true, swept = true, open_from = '{}', open_until = '{}' WHERE NOT marked OR (marked AND NOT swept))"};
 constexpr pg_statement<pg_nothing()> audit_purge{
     "purge_audit", "INSERT INTO audit (epoch, event, detail) VALUES (0, 'purged', 'all payments')"};
 
@@ -91,18 +94,24 @@ task<std::optional<epoch_id>> postgres_ledger::open_epoch() {
 task<std::optional<beat_answer>> postgres_ledger::beat(epoch_id epoch) {
   const own_epoch* const mine = own(epoch);
   if (mine == nullptr) co_return beat_answer{.ended = true};
-  const std::optional<beat_answer> answer = co_await send_beat(epoch, mine->oldest(clock_.wall()));
+  const std::optional<beat_answer> answer = co_await send_beat(epoch, mine->spans(clock_.wall()));
   if (answer && answer->eldest) eldest_until_ = clock_.now() + 2s;
   co_return answer;
 }
 
 /// The epoch must be an own one.
-task<std::optional<beat_answer>> postgres_ledger::send_beat(epoch_id epoch, wall_time oldest) {
+task<std::optional<beat_answer>> postgres_ledger::send_beat(epoch_id epoch, std::vector<time_span> spans) {
   own_epoch* mine = own(epoch);
   const std::int64_t number = ++mine->beat_number;
-  mine->sent_bound = std::max(mine->sent_bound, oldest); // an append looks here from now on
+  mine->sent_bound = std::max(mine->sent_bound, spans.back().begin); // an append looks here from now on
+  std::vector<wall_time> begins;
+  std::vector<wall_time> ends;
+  for (const time_span& one : spans) {
+    begins.push_back(one.begin);
+    ends.push_back(one.end);
+  }
   pg_transaction work;
-  work.add(beat_epoch, static_cast<std::int32_t>(epoch), number, oldest);
+  work.add(beat_epoch, static_cast<std::int32_t>(epoch), number, begins, ends);
   work.add(is_marked, static_cast<std::int32_t>(epoch));
   const wall_time sent = clock_.wall();
   const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + beat_limit);
@@ -122,15 +131,16 @@ task<std::optional<beat_answer>> postgres_ledger::send_beat(epoch_id epoch, wall
   co_return beat_answer{.eldest = row.is_eldest};
 }
 
-/// So that a row accepted before what the last beat said is covered all the same.
+/// So that a row accepted before the last span that a beat may have told of is covered all the same.
 task<ledger_status> postgres_ledger::lower_bound_to(epoch_id epoch, wall_time accepted_at) {
-  const wall_time oldest = own(epoch)->oldest(accepted_at);
+  std::vector<time_span> spans = own(epoch)->spans(accepted_at);
+  const wall_time bound = spans.back().begin;
   const std::int64_t number = own(epoch)->beat_number + 1;
-  const std::optional<beat_answer> answer = co_await send_beat(epoch, oldest);
+  const std::optional<beat_answer> answer = co_await send_beat(epoch, std::move(spans));
   if (!answer) co_return ledger_status::unavailable;
   if (answer->ended) co_return ledger_status::epoch_ended;
   own_epoch* const mine = own(epoch);
-  if (mine != nullptr && mine->beat_number == number) mine->sent_bound = oldest; // no beat was sent since
+  if (mine != nullptr && mine->beat_number == number) mine->sent_bound = bound; // no beat was sent since
   co_return ledger_status::done;
 }
 

@@ -77,7 +77,7 @@ private:
   task<ledger_status> read_back_amends(epoch_id epoch, std::span<amend_item> items, bool some_written);
   task<ledger_status> read_back_settles(std::span<settle_item> items);
   task<ledger_status> lower_bound_to(epoch_id epoch, wall_time accepted_at);
-  task<std::optional<beat_answer>> send_beat(epoch_id epoch, wall_time oldest);
+  task<std::optional<beat_answer>> send_beat(epoch_id epoch, std::vector<time_span> spans);
 
   task<bool> learn_processors();
   [[nodiscard]] std::int16_t number_of(processor_index index) const;
@@ -95,11 +95,20 @@ private:
     bool append_in_doubt = false;
     wall_time taking = wall_time::max(); ///< by the takeover under way
     wall_time taken_in_doubt = wall_time::max();
-    std::int64_t doubt_beat = 0; ///< the last beat sent before a takeover came to be in doubt
+    wall_time doubt_until = wall_time::max(); ///< none of those was accepted later, once a look has told
+    std::int64_t doubt_beat = 0;              ///< the last beat sent before a takeover came to be in doubt
 
+    [[nodiscard]] bool is_in_doubt() const { return taken_in_doubt != wall_time::max(); }
+    /// From the whole second on, since such a row that is settled is taken off the count of its second.
+    void doubt_about(wall_time oldest) {
+      taken_in_doubt = std::min<wall_time>(taken_in_doubt, std::chrono::floor<std::chrono::seconds>(oldest));
+      doubt_until = wall_time::max();
+      doubt_beat = beat_number;
+    }
+    void end_look(wall_time end, wall_time newest);
     /// What a beat may say.
-    [[nodiscard]] wall_time oldest(wall_time now) const {
-      return std::min({open.oldest(now), appending, taking, taken_in_doubt});
+    [[nodiscard]] std::vector<time_span> spans(wall_time now) const {
+      return open.spans(std::min({now, appending, taking, taken_in_doubt}));
     }
   };
   [[nodiscard]] own_epoch* own(epoch_id epoch);
@@ -113,14 +122,15 @@ private:
     std::vector<std::int32_t> owners{};
     std::vector<std::int32_t> closed{};
     std::vector<std::int64_t> closed_changes{};
-    wall_time oldest = wall_time::max();
-    page_cursor at{};
+    std::vector<time_span> spans{};
+    span_walk walk{};
     bool named = true;
     bool is_clean = true; ///< nothing that was wanted was left
+    std::int64_t strangers = 0;
   };
   task<ledger_status> begin_sweep(epoch_id epoch);
   task<ledger_status> end_sweep();
-  void end_look(epoch_id epoch);
+  [[nodiscard]] bool begin_look(epoch_id epoch);
   task<ledger_status> take_window(epoch_id epoch, std::span<owned_row> rows, std::size_t& taken);
 
   task<> fold_while_eldest();
@@ -147,8 +157,9 @@ private:
   // One takeover scan at a time, and one look at own rows.
   std::optional<sweep> sweep_;
   std::int64_t strangers_told_ = 0;
-  page_cursor look_at_;
-  std::int64_t look_beat_ = 0;
+  span_walk look_;
+  wall_time look_end_{};         ///< rows accepted before are counted anew
+  std::uint64_t look_order_ = 0; ///< of changes_; 0: the look has to begin again
 
   // Of the append under way, of the amend, of the settle: each has a caller of its own.
   struct buffers {

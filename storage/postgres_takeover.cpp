@@ -1,8 +1,9 @@
 // Takeover in the PostgreSQL ledger: of marked epochs' rows, of what is released, and the look at own rows.
 // A takeover looks at rows by their age, in windows: no index tells who owns a row or whether it is settled,
-// since settling would then no longer be a HOT update. Each beat carries the age of its epoch's oldest
-// unsettled row, so that a look begins there. Beats are numbered and takeovers name the last one, so that a
-// statement that waited somewhere while its caller had given it up changes nothing when it wakes.
+// since settling would then no longer be a HOT update. Each beat tells in which spans of time the unsettled
+// rows of its epoch were accepted, so that a look visits those alone. Beats are numbered and takeovers name
+// the last one, so that a statement that waited somewhere while its caller had given it up changes nothing
+// when it wakes.
 #include "storage/postgres_ledger.hpp"
 
 #include "storage/postgres_statements.hpp"
@@ -36,16 +37,18 @@ UPDATE epochs SET marked = true
                   AND m.steady_since <= clock_timestamp() - interval '5 s')
 RETURNING epoch)"};
 
+/// One span of one epoch; those of one epoch follow each other.
 struct marked_epoch {
   std::int32_t epoch = 0;
-  wall_time oldest{};
+  wall_time begin{};
+  wall_time end{};
   std::int64_t changes = 0;
   bool is_closed = false; ///< no transaction is under way that may not know of the mark
 };
 constexpr pg_statement<marked_epoch(std::int32_t)> list_marked{"list_marked", R"(
-SELECT epoch, oldest, changes,
+SELECT epoch, s.begins, s.ends, changes,
        epoch = 0 OR COALESCE(fence <= pg_snapshot_xmin(pg_current_snapshot()), false)
-  FROM epochs
+  FROM epochs, unnest(open_from, open_until) AS s (begins, ends)
  WHERE marked AND NOT swept
    AND EXISTS (SELECT FROM epochs m
                 WHERE m.epoch = $1 AND NOT m.marked AND m.last_beat > clock_timestamp() - interval '2 s'
@@ -82,7 +85,8 @@ wanted AS MATERIALIZED (
      AND (status = 0 OR processor = ANY ($8::smallint[]))
    ORDER BY accepted_at, correlation_id LIMIT $7),
 lowered AS (
-  UPDATE epochs o SET oldest = LEAST(oldest, $9), changes = changes + 1, swept = false
+  UPDATE epochs o
+     SET open_from = ARRAY[LEAST(open_from[1], $9)], open_until = '{infinity}', changes = changes + 1, swept = false
    WHERE o.epoch = $2 AND (o.epoch = 0 OR (NOT o.marked AND o.beat = $10))
      AND EXISTS (SELECT FROM epochs m WHERE m.epoch = $1 AND NOT m.marked AND m.beat = $10)
      AND EXISTS (SELECT FROM wanted)
@@ -118,7 +122,7 @@ SELECT c.looked_at, c.wanted, c.strangers,
 
 constexpr pg_statement<pg_nothing(std::span<const std::int32_t>, std::span<const std::int64_t>)> mark_swept{
     "mark_swept", R"(
-UPDATE epochs e SET swept = true, oldest = 'infinity'
+UPDATE epochs e SET swept = true, open_from = '{}', open_until = '{}'
   FROM unnest($1::integer[], $2::bigint[]) AS w (epoch, changes)
  WHERE e.epoch = w.epoch AND e.changes = w.changes AND e.marked)"};
 
@@ -155,6 +159,13 @@ SELECT c.looked_at, c.wanted,
   FROM counted c LEFT JOIN last_wanted w ON true LEFT JOIN last_looked_at k ON true LEFT JOIN wanted t ON true
  ORDER BY t.accepted_at, t.correlation_id)"};
 
+/// Moves on behind the window that `told` ends; `is_whole` if all that was wanted of it came.
+template <typename Row>
+void pass(span_walk& walk, const Row& told, bool is_whole) {
+  if (told.end_at) walk.pass({*told.end_at, *told.end_id});
+  if (is_whole && told.looked_at < window_rows) walk.end();
+}
+
 template <typename Row>
 owned_row owned_row_of(const Row& row, processor_index processor) {
   return {.id = *row.id,
@@ -164,14 +175,6 @@ owned_row owned_row_of(const Row& row, processor_index processor) {
           .attempts = static_cast<std::uint16_t>(*row.attempts),
           .status = postgres::status_of(*row.status),
           .processor = processor};
-}
-
-/// Before every row that was accepted at `time` or later.
-page_cursor just_before(wall_time time) {
-  page_cursor at{.accepted_at = time, .id = {}};
-  if (time > wall_time::min()) at.accepted_at -= std::chrono::milliseconds{1};
-  at.id.bytes.fill(0xff);
-  return at;
 }
 
 } // namespace
@@ -215,13 +218,15 @@ task<ledger_status> postgres_ledger::begin_sweep(epoch_id epoch) {
   sweep begun{.taker = epoch};
   for (std::size_t i = 0; i < count; ++i) {
     const marked_epoch one = work.row(3, list_marked, i);
+    begun.spans.push_back({one.begin, one.end});
+    if (!begun.owners.empty() && begun.owners.back() == one.epoch) continue;
     begun.owners.push_back(one.epoch);
-    begun.oldest = std::min(begun.oldest, one.oldest);
     if (!one.is_closed) continue;
     begun.closed.push_back(one.epoch);
     begun.closed_changes.push_back(one.changes);
   }
-  begun.at = just_before(begun.oldest);
+  begun.spans = joined(std::move(begun.spans));
+  begun.walk = span_walk(begun.spans);
   sweep_ = std::move(begun);
   co_return ledger_status::done;
 }
@@ -234,17 +239,19 @@ task<ledger_status> postgres_ledger::take_window(epoch_id epoch, std::span<owned
   if (mine == nullptr) co_return ledger_status::epoch_ended;
   // A beat in doubt may still come, with a bound that knows nothing of what is taken now.
   if (mine->doubtful_beat > mine->confirmed_beat) co_return ledger_status::unavailable;
-  mine->taking = sweep_->oldest; // for the beats until it is back
+  const wall_time oldest = sweep_->spans.front().begin;
+  const page_cursor at = sweep_->walk.at();
+  mine->taking = oldest; // for the beats until it is back
   pg_transaction work;
-  work.add(take_rows, taker, taker, sweep_->owners, sweep_->at.accepted_at, sweep_->at.id, sweep_->named,
-           static_cast<std::int64_t>(limit), numbers_, sweep_->oldest, mine->confirmed_beat);
+  work.add(take_rows, taker, taker, sweep_->owners, at.accepted_at, at.id, sweep_->named,
+           static_cast<std::int64_t>(limit), numbers_, oldest, mine->confirmed_beat);
   const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
   mine = own(epoch);
   if (mine != nullptr) mine->taking = wall_time::max();
   if (verdict != pg_verdict::done) {
     if (mine != nullptr && verdict == pg_verdict::in_doubt) {
-      mine->taken_in_doubt = std::min(mine->taken_in_doubt, sweep_->oldest);
-      mine->doubt_beat = mine->beat_number;
+      mine->doubt_about(oldest);
+      look_order_ = 0; // it may have passed by those rows
     }
     sweep_.reset();
     co_return postgres::status_of(verdict);
@@ -259,14 +266,16 @@ task<ledger_status> postgres_ledger::take_window(epoch_id epoch, std::span<owned
   }
   const taken_row told = work.row(0, take_rows, 0);
   if (static_cast<std::int64_t>(came) < told.wanted || told.strangers > 0) sweep_->is_clean = false;
-  if (told.end_at) sweep_->at = {*told.end_at, *told.end_id};
-  const bool at_end = told.looked_at < window_rows && told.wanted < static_cast<std::int64_t>(limit);
-  if (!at_end) co_return ledger_status::done;
-  if (sweep_->named && std::exchange(strangers_told_, told.strangers) != told.strangers && told.strangers > 0)
-    spdlog::error("{} payments name processors that are not configured: they stay", told.strangers);
+  const bool is_whole = told.wanted < static_cast<std::int64_t>(limit);
+  if (is_whole) sweep_->strangers += told.strangers;
+  pass(sweep_->walk, told, is_whole);
+  if (!sweep_->walk.has_ended()) co_return ledger_status::done;
+  const std::int64_t strangers = sweep_->strangers;
+  if (sweep_->named && std::exchange(strangers_told_, strangers) != strangers && strangers > 0)
+    spdlog::error("{} payments name processors that are not configured: they stay", strangers);
   if (!sweep_->named) co_return co_await end_sweep();
   sweep_->named = false;
-  sweep_->at = just_before(sweep_->oldest);
+  sweep_->walk = span_walk(sweep_->spans);
   co_return ledger_status::done;
 }
 
@@ -287,13 +296,15 @@ task<ledger_status> postgres_ledger::release(epoch_id epoch, std::size_t rows_ma
   if (mine == nullptr) co_return ledger_status::epoch_ended;
   const std::int64_t beat = mine->confirmed_beat;
   const std::vector<std::int32_t> owners{owner};
-  const wall_time oldest = mine->oldest(clock_.wall());
-  page_cursor at = just_before(oldest);
-  for (;;) {
+  const std::vector<time_span> spans = mine->spans(clock_.wall());
+  span_walk walk(spans);
+  while (released < rows_max && !walk.has_ended()) {
+    const page_cursor at = walk.at();
     const auto limit = static_cast<std::int64_t>(rows_max - released);
     pg_transaction work;
     work.add(is_marked, owner);
-    work.add(take_rows, owner, 0, owners, at.accepted_at, at.id, false, limit, numbers_, oldest, beat);
+    work.add(take_rows, owner, 0, owners, at.accepted_at, at.id, false, limit, numbers_, spans.front().begin,
+             beat);
     const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
     if (verdict != pg_verdict::done) co_return postgres::status_of(verdict);
     if (work.row(0, is_marked, 0).is_set) co_return ledger_status::epoch_ended;
@@ -304,27 +315,28 @@ task<ledger_status> postgres_ledger::release(epoch_id epoch, std::size_t rows_ma
       remove_open(epoch, *row.accepted_at);
     }
     const taken_row told = work.row(1, take_rows, 0);
-    const bool at_end = told.looked_at < window_rows && told.wanted < limit;
-    if (released == rows_max || at_end || !told.end_at) co_return ledger_status::done;
-    at = {*told.end_at, *told.end_id};
+    pass(walk, told, told.wanted < limit);
   }
+  co_return ledger_status::done;
 }
 
 task<ledger_status> postgres_ledger::unsettled(epoch_id epoch, std::uint64_t& position,
                                                std::span<owned_row> rows, std::size_t& found) {
   found = 0;
-  if (position == 0) {
-    own_epoch* const mine = own(epoch);
-    look_beat_ = mine != nullptr ? mine->confirmed_beat : 0;
-    look_at_ = just_before(mine != nullptr ? mine->oldest(clock_.wall()) : wall_time::min());
-    if (mine != nullptr) mine->open.begin_look();
+  if (position == 0 ? !begin_look(epoch) : look_order_ == 0) {
+    position = 0;
+    co_return ledger_status::unavailable;
   }
-  for (int window = 0; window < look_windows && found == 0; ++window) {
+  for (int window = 0; window < look_windows && found == 0 && !look_.has_ended(); ++window) {
+    const page_cursor at = look_.at();
+    const auto limit = static_cast<std::int64_t>(rows.size());
     pg_transaction work;
-    work.add(look_at_own, static_cast<std::int32_t>(epoch), look_at_.accepted_at, look_at_.id,
-             static_cast<std::int64_t>(rows.size()));
+    work.add(look_at_own, static_cast<std::int32_t>(epoch), at.accepted_at, at.id, limit);
     const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
-    if (verdict != pg_verdict::done) co_return ledger_status::unavailable;
+    if (verdict != pg_verdict::done || look_order_ == 0 || look_order_ != changes_.order()) {
+      position = 0;
+      co_return ledger_status::unavailable;
+    }
     own_epoch* const mine = own(epoch);
     for (std::size_t i = 0; i < work.count(0, look_at_own); ++i) {
       const own_row row = work.row(0, look_at_own, i);
@@ -335,25 +347,47 @@ task<ledger_status> postgres_ledger::unsettled(epoch_id epoch, std::uint64_t& po
       if (!is_stranger) rows[found++] = owned_row_of(row, processor);
     }
     const own_row told = work.row(0, look_at_own, 0);
-    if (told.end_at) look_at_ = {*told.end_at, *told.end_id};
-    if (mine != nullptr) mine->open.pass(look_at_.accepted_at);
+    pass(look_, told, told.wanted < limit);
+    if (mine != nullptr) mine->open.pass(look_.at().accepted_at);
     ++position;
-    if (told.looked_at < window_rows && told.wanted < static_cast<std::int64_t>(rows.size())) {
-      position = 0;
-      end_look(epoch);
-      break;
-    }
+  }
+  if (look_.has_ended()) {
+    position = 0;
+    look_order_ = 0;
+    if (own_epoch* const mine = own(epoch)) mine->end_look(look_end_, look_.at().accepted_at);
   }
   co_return ledger_status::done;
 }
 
-/// A takeover in doubt can no longer be done once a beat that was sent after it is confirmed, so a look that
-/// began then has found its rows.
-void postgres_ledger::end_look(epoch_id epoch) {
+/// False if it cannot begin now. It visits what is open by our own account; what is accepted from now on it
+/// may find, but does not wait for, since at a high rate it would never end.
+bool postgres_ledger::begin_look(epoch_id epoch) {
+  look_order_ = changes_.order();
+  if (look_order_ == 0) return false;
   own_epoch* const mine = own(epoch);
-  if (mine == nullptr) return;
-  mine->open.end_look();
-  if (look_beat_ > mine->doubt_beat) mine->taken_in_doubt = wall_time::max();
+  if (mine == nullptr) {
+    look_ = span_walk({time_span{}});
+    return true;
+  }
+  // A takeover in doubt can no longer be done once a beat that was sent after it is confirmed.
+  if (mine->is_in_doubt() && mine->confirmed_beat <= mine->doubt_beat) return false;
+  const wall_time now = clock_.wall();
+  std::vector<time_span> spans = mine->spans(now);
+  look_end_ = std::chrono::floor<std::chrono::seconds>(std::min(now, mine->appending));
+  if (!mine->is_in_doubt() || mine->doubt_until != wall_time::max()) spans.back().end = look_end_;
+  look_ = span_walk(std::move(spans));
+  mine->open.begin_look(look_end_);
+  return true;
+}
+
+/// All rows before `end` are counted now; the last that was seen was accepted at `newest`. Rows taken over in
+/// doubt are not counted if they were accepted at `end` or later, by a clock that is ahead of ours. The first
+/// look behind the doubt goes to the very last row, and so tells when that time will be over.
+void postgres_ledger::own_epoch::end_look(wall_time end, wall_time newest) {
+  open.end_look();
+  if (!is_in_doubt()) return;
+  if (doubt_until == wall_time::max()) doubt_until = newest;
+  taken_in_doubt = doubt_until < end ? wall_time::max() : std::max(taken_in_doubt, end);
 }
 
 } // namespace repasse

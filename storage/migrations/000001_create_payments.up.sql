@@ -16,16 +16,20 @@ CREATE TABLE epochs (
   last_beat timestamptz NOT NULL DEFAULT clock_timestamp(),
   steady_since timestamptz NOT NULL DEFAULT clock_timestamp(), -- no gap between beats since
   beat bigint NOT NULL DEFAULT 0,                              -- number of the last beat; late ones are ignored
-  oldest timestamptz NOT NULL,                                 -- no unsettled row of it was accepted earlier
+  -- Every unsettled row of it was accepted within one of these spans, each from where it begins up to where it
+  -- ends; in order, the last without end.
+  open_from timestamptz[] NOT NULL,
+  open_until timestamptz[] NOT NULL,
   marked boolean NOT NULL DEFAULT false,                       -- over for ever
   fence xid8,                                                  -- set once the mark is seen: older transactions may not know of it
   swept boolean NOT NULL DEFAULT false,                        -- marked, and no unsettled row is left
   changes bigint NOT NULL DEFAULT 0,                           -- of epoch 0: how often something was released
-  CHECK (marked OR NOT swept)
+  CHECK (marked OR NOT swept),
+  CHECK (cardinality(open_from) = cardinality(open_until))
 ) WITH (fillfactor = 50);
 CREATE INDEX epochs_alive ON epochs (epoch) WHERE NOT marked;
 CREATE INDEX epochs_to_sweep ON epochs (epoch) WHERE marked AND NOT swept;
-INSERT INTO epochs (epoch, instance, oldest, marked, swept) VALUES (0, 'nobody', 'infinity', true, true);
+INSERT INTO epochs (epoch, instance, open_from, open_until, marked, swept) VALUES (0, 'nobody', '{}', '{}', true, true);
 
 -- What one column alone must obey is a domain: the checks of a table are read anew by every statement, those of
 -- a domain once a connection, and batches are small.

@@ -137,10 +137,11 @@ private:
   test_ledger ledger_;
 };
 
-/// Unsettled rows that were accepted earlier than their epoch's bound says: a takeover would not find them.
-inline std::string rows_out_of_bounds() {
-  return ledger_server_running().sql("SELECT count(*) FROM payments p JOIN epochs e ON e.epoch = p.owner"
-                                     " WHERE p.status < 3 AND p.accepted_at < e.oldest");
-}
+/// Unsettled rows that were accepted in no span that their epoch tells of: a takeover would not find them.
+inline constexpr const char* count_out_of_bounds =
+    "SELECT count(*) FROM payments p JOIN epochs e ON e.epoch = p.owner WHERE p.status < 3 AND NOT EXISTS ("
+    " SELECT FROM unnest(e.open_from, e.open_until) AS s (begins, ends)"
+    "  WHERE p.accepted_at >= s.begins AND p.accepted_at < s.ends)";
+inline std::string rows_out_of_bounds() { return ledger_server_running().sql(count_out_of_bounds); }
 
 } // namespace repasse

@@ -21,9 +21,8 @@ struct execution {
 constexpr const char* fill = R"(
 SET synchronous_commit = off;
 INSERT INTO processors (name) VALUES ('default'), ('fallback'), ('third');
-INSERT INTO epochs (epoch, instance, oldest, marked, swept)
-  SELECT i, 'test', CASE WHEN i < 2000 THEN 'infinity'::timestamptz ELSE '2026-01-01'::timestamptz + interval '9000 s' END,
-         i < 2000, i < 2000 FROM generate_series(1, 2001) AS i;
+INSERT INTO epochs (epoch, instance, open_from, open_until, marked, swept)
+  SELECT i, 'test', ARRAY['2026-01-01'::timestamptz + interval '9000 s'], '{infinity}', i < 2000, i < 2000 FROM generate_series(1, 2001) AS i;
 SELECT setval(pg_get_serial_sequence('epochs', 'epoch'), 5000);
 UPDATE epochs SET beat = 1, steady_since = clock_timestamp() - interval '1 h' WHERE epoch >= 2000;
 UPDATE epochs SET marked = true WHERE epoch = 2001;
@@ -136,44 +135,45 @@ std::vector<execution> executions(sql_session& by) {
   const std::string ones = repeated("1", 100, "smallint");
   const std::string zero = "'00000000-0000-0000-0000-000000000000'";
   const std::string owners = "ARRAY[2001]";
-  std::vector<execution> all{{"begin_write", "", 5},
-                             {"append",
-                              "(2000, " + fresh + ", " + repeated("5", 100, "bigint") + ", " + time + ", " +
-                                  tokens + ", " + none + ")",
-                              2'500},
-                             {"read_back", "(" + ids + ")", 700},
-                             {"is_marked", "(2000)", 10},
-                             {"amend",
-                              "(2000, " + ids + ", " + repeated("1", 100, "integer") + ", " + ones + ", " +
-                                  repeated("2", 100, "smallint") + ", " + ones + ")",
-                              2'500},
-                             {"settle",
-                              "(" + ids + ", " + time + ", " + time + ", " + ones + ", '" +
-                                  by.value("SELECT array_agg(1 + (990001 + 6 * i) % 3 ORDER BY md5((990001 + "
-                                           "6 * i)::text)::uuid) FROM generate_series(0, 99) AS i") +
-                                  "', " + repeated("1767235530", 100, "bigint") + ", " + none + ")",
-                              3'000},
-                             {"audit_settled", "(" + ids + ")", 700},
-                             {"name_processors", "(ARRAY['default', 'new one'])", 30},
-                             {"find_processors", "(ARRAY['default', 'third'])", 30},
-                             {"open_epoch", "('test', '2026-01-01')", 60},
-                             {"beat", "(2000, 5, '2026-01-01')", 60},
-                             {"end_epoch", "(2000)", 60},
-                             {"fence_marked", "", 60},
-                             {"mark_silent", "(2000)", 60},
-                             {"list_marked", "(2000)", 60},
-                             {"mark_swept", "(" + owners + ", '{0}')", 60},
-                             {"purge_epochs", "", 200},
-                             {"purge_audit", "", 60},
-                             {"anything_to_fold", "", 10},
-                             {"lock_folds", "", 20},
-                             {"fold", "", 1'500},
-                             {"complete_minutes", "", 300},
-                             {"complete_hours", "", 100},
-                             {"complete_days", "", 100},
-                             {"find", "('" + by.value("SELECT md5('77')::uuid") + "')", 10},
-                             {"audit", "('" + by.value("SELECT md5('77')::uuid") + "')", 20},
-                             {"is_fresh", "", 20}};
+  std::vector<execution> all{
+      {"begin_write", "", 5},
+      {"append",
+       "(2000, " + fresh + ", " + repeated("5", 100, "bigint") + ", " + time + ", " + tokens + ", " + none +
+           ")",
+       2'500},
+      {"read_back", "(" + ids + ")", 700},
+      {"is_marked", "(2000)", 10},
+      {"amend",
+       "(2000, " + ids + ", " + repeated("1", 100, "integer") + ", " + ones + ", " +
+           repeated("2", 100, "smallint") + ", " + ones + ")",
+       2'500},
+      {"settle",
+       "(" + ids + ", " + time + ", " + time + ", " + ones + ", '" +
+           by.value("SELECT array_agg(1 + (990001 + 6 * i) % 3 ORDER BY md5((990001 + "
+                    "6 * i)::text)::uuid) FROM generate_series(0, 99) AS i") +
+           "', " + repeated("1767235530", 100, "bigint") + ", " + none + ")",
+       3'000},
+      {"name_processors", "(ARRAY['default', 'new one'])", 30},
+      {"find_processors", "(ARRAY['default', 'third'])", 30},
+      {"open_epoch", "('test', '2026-01-01')", 60},
+      {"beat", "(2000, 5, '{2026-01-01, 2026-01-02}', '{2026-01-01 01:00, infinity}')", 60},
+      {"end_epoch", "(2000)", 60},
+      {"fence_marked", "", 60},
+      {"mark_silent", "(2000)", 60},
+      {"list_marked", "(2000)", 60},
+      {"mark_swept", "(" + owners + ", '{0}')", 60},
+
+      {"purge_epochs", "", 200},
+      {"purge_audit", "", 60},
+      {"anything_to_fold", "", 10},
+      {"lock_folds", "", 20},
+      {"fold", "", 1'500},
+      {"complete_minutes", "", 300},
+      {"complete_hours", "", 100},
+      {"complete_days", "", 100},
+      {"find", "('" + by.value("SELECT md5('77')::uuid") + "')", 10},
+      {"audit", "('" + by.value("SELECT md5('77')::uuid") + "')", 20},
+      {"is_fresh", "", 20}};
   for (const std::string named : {"true", "false"})
     all.push_back({"take_over",
                    "(2000, 2000, " + owners + ", '2026-01-01 02:45:00', " + zero + ", " + named +

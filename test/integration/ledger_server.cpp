@@ -32,7 +32,7 @@ postgres_server& ledger_server() {
   postgres_server& server = ledger_server_running();
   if (!server.is_running()) server.start();
   server.sql("TRUNCATE payments, deltas, totals, milliseconds, audit;"
-             "UPDATE epochs SET marked = true, swept = true, oldest = 'infinity'");
+             "UPDATE epochs SET marked = true, swept = true, open_from = '{}', open_until = '{}'");
   return server;
 }
 

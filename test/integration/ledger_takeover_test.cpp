@@ -27,7 +27,7 @@ BOOST_AUTO_TEST_CASE(fifty_thousand_rows_are_taken_over_in_steps_doubtful_ones_f
   sql_session session(reactor, server.url());
   const epoch_id dead = books.open();
   fill(session, dead, 50'000, "clock_timestamp() - interval '1 h' + i * interval '10 ms'");
-  session.run("UPDATE epochs SET oldest = clock_timestamp() - interval '2 h' WHERE epoch = " +
+  session.run("UPDATE epochs SET open_from = ARRAY[clock_timestamp() - interval '2 h'] WHERE epoch = " +
               std::to_string(dead) + "; ANALYZE payments");
   books.end(dead);
   const epoch_id epoch = books.open();
@@ -58,6 +58,41 @@ BOOST_AUTO_TEST_CASE(fifty_thousand_rows_are_taken_over_in_steps_doubtful_ones_f
   BOOST_TEST(rows_out_of_bounds() == "0");
   books.adopt_all(epoch);
   BOOST_TEST(session.value("SELECT count(*) FROM epochs WHERE marked AND NOT swept") == "0");
+}
+
+BOOST_AUTO_TEST_CASE(rows_stuck_long_ago_do_not_make_a_takeover_look_at_all_since) {
+  const postgres_server& server = ledger_server();
+  loop reactor;
+  ledger_bench owner(reactor, server.url());
+  ledger_bench taker(reactor, server.url(), 1);
+  sql_session session(reactor, server.url());
+  const epoch_id dead = owner.open();
+  const wall_time now = reactor.time.wall();
+  owner.append(dead, {posted(1, 0, now - 1h), posted(2, 0, now - 30min), posted(3)});
+  session.run(
+      "INSERT INTO payments (correlation_id, amount_cents, accepted_at, requested_at, processed_at, token,"
+      " owner, version, attempts, status, processor) SELECT gen_random_uuid(), 100, at, at, at, 1, " +
+      std::to_string(dead) +
+      ", 1, 1, 3, 1 FROM (SELECT clock_timestamp() - i * interval '50 ms' AS at"
+      " FROM generate_series(1, 60000) AS i) AS x");
+  const auto transactions = [](ledger_bench& of) { return of.get().figures().transactions; };
+  std::uint64_t before = transactions(owner);
+  BOOST_TEST(owner.unsettled(dead).size() == 3U);
+  BOOST_TEST(transactions(owner) - before <= 5U);
+  owner.beat(dead);
+  owner.end(dead);
+  const epoch_id epoch = taker.open();
+  taker.make_steady(epoch);
+  before = transactions(taker);
+  BOOST_TEST(taker.adopt_all(epoch).size() == 3U);
+  BOOST_TEST(transactions(taker) - before <= 12U);
+  taker.beat(epoch);
+  BOOST_TEST(rows_out_of_bounds() == "0");
+  before = transactions(taker);
+  std::size_t released = 0;
+  BOOST_TEST((taker.run(taker.get().release(epoch, 10, released)) == ledger_status::done));
+  BOOST_TEST(released == 1U);
+  BOOST_TEST(transactions(taker) - before <= 5U);
 }
 
 BOOST_AUTO_TEST_CASE(a_row_that_slips_by_the_mark_is_adopted) {
@@ -139,7 +174,7 @@ BOOST_AUTO_TEST_CASE(a_takeover_that_comes_late_changes_nothing) {
                 ", 100, ARRAY[1, 2, 3]::smallint[], '2020-01-01', " + before + ")");
   BOOST_TEST(ghost.value("SELECT count(*) FROM payments WHERE version = 1 AND owner = " +
                          std::to_string(dead)) == "2");
-  BOOST_TEST(ghost.value("SELECT count(*) FROM epochs WHERE oldest < '2021-01-01'") == "0");
+  BOOST_TEST(ghost.value("SELECT count(*) FROM epochs WHERE open_from[1] < '2021-01-01'") == "0");
   // The same in time does.
   const std::string now = ghost.value("SELECT beat FROM epochs WHERE epoch = " + e);
   ghost.run("EXECUTE take_over(" + e + ", " + e + ", ARRAY[" + std::to_string(dead) +
