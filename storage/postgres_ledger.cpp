@@ -331,8 +331,9 @@ task<ledger_status> postgres_ledger::ask_rows(epoch_id epoch, buffers& to, pg_co
   const pg_verdict verdict = co_await from.commit(to.work, clock_.now() + limit);
   if (verdict != pg_verdict::done) // what was written is, and the same items will be recognised
     co_return some_written || verdict == pg_verdict::in_doubt ? ledger_status::in_doubt : status_of(verdict);
-  const bool ended = to.work.row(0, is_marked, 0).is_set;
-  co_return ended && !some_written ? ledger_status::epoch_ended : ledger_status::done;
+  if (some_written || !to.work.row(0, is_marked, 0).is_set) co_return ledger_status::done;
+  own_.erase(epoch);
+  co_return ledger_status::epoch_ended;
 }
 
 // Amends.

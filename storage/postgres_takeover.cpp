@@ -210,7 +210,10 @@ task<ledger_status> postgres_ledger::begin_sweep(epoch_id epoch) {
   work.add(list_marked, taker);
   const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
   if (verdict != pg_verdict::done) co_return ledger_status::unavailable; // a mark in doubt is a mark
-  if (work.row(0, is_marked, 0).is_set) co_return ledger_status::epoch_ended;
+  if (work.row(0, is_marked, 0).is_set) {
+    own_.erase(epoch);
+    co_return ledger_status::epoch_ended;
+  }
   for (std::size_t i = 0; i < work.count(2, mark_silent); ++i)
     spdlog::warn("epoch {} has been silent for 5 s: it is over", work.row(2, mark_silent, i).number);
   const std::size_t count = work.count(3, list_marked);
@@ -307,7 +310,10 @@ task<ledger_status> postgres_ledger::release(epoch_id epoch, std::size_t rows_ma
              beat);
     const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
     if (verdict != pg_verdict::done) co_return postgres::status_of(verdict);
-    if (work.row(0, is_marked, 0).is_set) co_return ledger_status::epoch_ended;
+    if (work.row(0, is_marked, 0).is_set) {
+      own_.erase(epoch);
+      co_return ledger_status::epoch_ended;
+    }
     for (std::size_t i = 0; i < work.count(1, take_rows); ++i) {
       const taken_row row = work.row(1, take_rows, i);
       if (!row.id) continue;

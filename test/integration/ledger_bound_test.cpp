@@ -128,6 +128,28 @@ BOOST_AUTO_TEST_CASE(an_append_by_a_clock_set_back_into_a_gap_is_told_of_before)
   }
 }
 
+BOOST_AUTO_TEST_CASE(an_epoch_known_to_be_over_is_not_asked_for_again) {
+  const postgres_server& server = ledger_server();
+  loop reactor;
+  ledger_bench books(reactor, server.url());
+  std::vector<owned_row> rows(1);
+  std::size_t count = 0;
+  for (int way = 0; way < 4; ++way) {
+    const epoch_id epoch = books.open();
+    server.sql("UPDATE epochs SET marked = true");
+    std::vector<append_item> added{posted(1)};
+    std::vector<amend_item> changed{{.id = id_of(1), .version = 1}};
+    const ledger_status told = way == 0   ? books.run(books.get().append(epoch, added))
+                               : way == 1 ? books.run(books.get().amend(epoch, changed))
+                               : way == 2 ? books.run(books.get().adopt(epoch, rows, count))
+                                          : books.run(books.get().release(epoch, 1, count));
+    BOOST_TEST((told == ledger_status::epoch_ended), way);
+    const std::uint64_t before = books.get().figures().transactions;
+    BOOST_TEST(books.run(books.get().beat(epoch))->ended);
+    BOOST_TEST(books.get().figures().transactions == before);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(rows_taken_over_while_own_rows_are_looked_for_stay_within_the_bound) {
   const postgres_server& server = ledger_server();
   loop reactor;
