@@ -47,7 +47,10 @@ constexpr pg_statement<pg_nothing(std::int32_t)> mark_epoch{
 
 // Purge: nothing can slip by, since TRUNCATE waits for every append, and those after it see the marks. Every
 // statement that uses several of these tables names them in this order, so that none waits for it in a
-// circle.
+// circle. Everybody waits behind it while it waits, so it does not wait for a reader that takes long; but
+// longer than deadlock_timeout (1 s), after which the server ends a vacuum that stands in the way.
+constexpr pg_statement<flag()> limit_purge{"purge_patience",
+                                           "SELECT set_config('lock_timeout', '1500', true) IS NOT NULL"};
 constexpr pg_statement<pg_nothing()> forget_payments{"purge",
                                                      "TRUNCATE payments, deltas, milliseconds, totals"};
 constexpr pg_statement<pg_nothing()> end_all_epochs{"purge_epochs", R"(
@@ -58,9 +61,10 @@ constexpr pg_statement<pg_nothing()> audit_purge{
 } // namespace
 
 void postgres::add_epoch_statements(std::vector<const pg_prototype*>& to) {
-  to.insert(to.end(), {&name_processors.prototype(), &find_processors.prototype(),
-                       &open_epoch_row.prototype(), &beat_epoch.prototype(), &mark_epoch.prototype(),
-                       &forget_payments.prototype(), &end_all_epochs.prototype(), &audit_purge.prototype()});
+  to.insert(to.end(),
+            {&name_processors.prototype(), &find_processors.prototype(), &open_epoch_row.prototype(),
+             &beat_epoch.prototype(), &mark_epoch.prototype(), &limit_purge.prototype(),
+             &forget_payments.prototype(), &end_all_epochs.prototype(), &audit_purge.prototype()});
 }
 
 task<bool> postgres_ledger::learn_processors() {
@@ -154,6 +158,7 @@ task<ledger_status> postgres_ledger::end_epoch(epoch_id epoch) {
 
 task<ledger_status> postgres_ledger::purge() {
   pg_transaction work;
+  work.add(limit_purge);
   work.add(forget_payments);
   work.add(end_all_epochs);
   work.add(audit_purge);

@@ -1,6 +1,7 @@
 // A server that is there and does not serve: each call says so within its limit, and works again once the
 // trouble is over, without a restart.
 #include "test/integration/ledger_bench.hpp"
+#include "test/integration/sql_session.hpp"
 
 namespace repasse {
 namespace {
@@ -51,6 +52,9 @@ struct three_payments {
   ledger_bench& books;
   epoch_id epoch;
 };
+
+/// Rows of others are not waited for.
+constexpr std::chrono::nanoseconds purge_max = 2500ms;
 
 constexpr const char* end_all =
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'repasse'";
@@ -125,6 +129,23 @@ BOOST_AUTO_TEST_CASE(a_wrong_password_is_darkness_until_it_is_right) {
   server.sql("ALTER ROLE repasse PASSWORD '" + std::string{postgres_server::password} + "'");
   books.until_up();
   three.check(ledger_status::done, true);
+}
+
+BOOST_AUTO_TEST_CASE(a_purge_does_not_wait_long_for_a_reader) {
+  const postgres_server& server = ledger_server();
+  loop reactor;
+  ledger_bench books(reactor, server.url());
+  sql_session reader(reactor, server.url());
+  three_payments three(books);
+  reader.run("BEGIN; SELECT count(*) FROM payments");
+  const steady_time begun = reactor.time.now();
+  BOOST_TEST((books.run(books.get().purge()) == ledger_status::unavailable));
+  const auto lasted = reactor.time.now() - begun;
+  BOOST_TEST((lasted < purge_max), "it took " << lasted / 1ms << " ms");
+  three.check(ledger_status::done, true); // nothing was purged, and nobody waits behind it
+  reader.run("COMMIT");
+  BOOST_TEST((books.run(books.get().purge()) == ledger_status::done));
+  BOOST_TEST(server.sql("SELECT count(*) FROM payments") == "0");
 }
 
 BOOST_AUTO_TEST_CASE(a_server_that_is_away_at_the_start_is_waited_for) {
