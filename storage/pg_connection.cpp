@@ -87,8 +87,8 @@ task<pg_verdict> pg_connection::commit(pg_transaction& work, steady_time due, la
 
 task<pg_connection::script_result> pg_connection::script(std::string sql, steady_time due) {
   script_result result;
-  if (self_->at == state::stopped || self_->session.script != nullptr) {
-    result.error = self_->at == state::stopped ? "stopped" : "another script is under way";
+  if (self_->at == state::stopped || self_->at == state::away || self_->session.script != nullptr) {
+    result.error = self_->session.script != nullptr ? "another script is under way" : self_->trouble;
     co_return result;
   }
   pg_script one(self_->session, std::move(sql));
@@ -253,6 +253,10 @@ void pg_connection::state_of::expire(steady_time now) {
   trouble = dialer.trouble();
   while (!session.waiting.empty())
     session.waiting.front().end(pg_verdict::unavailable);
+  if (session.script != nullptr && session.script->sent_on == nullptr) {
+    session.script->result.error = trouble;
+    session.script->end(pg_verdict::unavailable);
+  }
 }
 
 steady_time pg_connection::state_of::next_step() const {

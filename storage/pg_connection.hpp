@@ -172,7 +172,8 @@ public:
     std::vector<std::vector<std::string>> rows;
   };
   /// Any number of statements in one string, by the simple protocol: for migrations and operators, never on
-  /// the way of a payment. Waits until nothing else is under way on this connection.
+  /// the way of a payment. Waits until nothing else is under way on this connection; for a server that is
+  /// away no longer than commit() does.
   task<script_result> script(std::string sql, steady_time due);
 
   [[nodiscard]] state now_in() const;

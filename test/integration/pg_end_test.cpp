@@ -193,9 +193,28 @@ BOOST_AUTO_TEST_CASE(a_script_ends_by_its_time) {
   const auto slow = here.await(books.link.script("SELECT pg_sleep(2)", here.time.now() + 30ms));
   BOOST_TEST((slow.verdict == pg_verdict::in_doubt));
   BOOST_TEST(books.number(backend) != process);
+}
+
+BOOST_AUTO_TEST_CASE(a_script_does_not_wait_for_a_server_that_is_away) {
+  loop here;
+  heard_log log;
   kept_connection nowhere(here, config_of("postgresql://127.0.0.1:1/nowhere"));
-  const auto never_run = here.await(nowhere.link.script("SELECT 1", here.time.now() + 30ms));
-  BOOST_TEST((never_run.verdict == pg_verdict::unavailable));
+  for (int i = 0; i < 2; ++i) { // before that is known, and after
+    const steady_time asked = here.time.now();
+    const auto never_run = here.await(nowhere.link.script("SELECT 1", here.time.now() + 10s));
+    BOOST_TEST((here.time.now() - asked < 200ms));
+    BOOST_TEST((never_run.verdict == pg_verdict::unavailable));
+    BOOST_TEST(never_run.error.find("refused") != std::string::npos, never_run.error);
+  }
+  cutting_proxy proxy(here.time, shared_server().port());
+  proxy.fall_silent();
+  pg_connection::config how = config_of(shared_server().url(proxy.port()));
+  how.patience = 100ms;
+  kept_connection silent(here, how);
+  const steady_time asked = here.time.now();
+  const auto unheard = here.await(silent.link.script("SELECT 1", here.time.now() + 10s));
+  BOOST_TEST((here.time.now() - asked < 400ms));
+  BOOST_TEST((unheard.verdict == pg_verdict::unavailable));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
