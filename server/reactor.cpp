@@ -181,11 +181,6 @@ reactor_report reactor::report() const {
   return made;
 }
 
-void reactor::purged() {
-  if (flow_.epoch() != 0) flow_.lose_epoch();
-  ownership_.look();
-}
-
 void reactors::add(std::unique_ptr<reactor> one) { all_.push_back(std::move(one)); }
 
 void reactors::clear() {

@@ -74,8 +74,8 @@ public:
   [[nodiscard]] reactor_report report() const;
   [[nodiscard]] payment_flow& flow() { return flow_; }
   void heard(processor_index index, const health_report& report) { processors_[index]->heard(report); }
-  /// All epochs have been ended by a purge.
-  void purged();
+  /// All epochs were ended by a purge, but for those begun since: ours may be one of either.
+  void purged() { ownership_.look(); }
 
 private:
   task<> drain(steady_time due);
