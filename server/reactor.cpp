@@ -176,6 +176,7 @@ reactor_report reactor::report() const {
   made.flow = flow_.counters();
   made.held = flow_.held();
   made.waiting = flow_.waiting();
+  made.has_epoch = flow_.epoch() != 0;
   made.can_accept = flow_.can_accept() && made.books.is_up; // the flow learns that only from its next payment
   made.since = std::max(started_, flow_.can_accept_since());
   return made;

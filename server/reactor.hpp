@@ -37,6 +37,7 @@ struct reactor_report {
   flow_counters flow;
   std::size_t held = 0;
   std::size_t waiting = 0;
+  bool has_epoch = false;
   bool can_accept = false;
   steady_time since{}; ///< when that last changed
 };

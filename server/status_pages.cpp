@@ -82,6 +82,18 @@ std::string database_line(const ledger_health& books, bool in_database, bool acc
                      books.trouble.empty() ? "" : ", ", books.trouble, clock_text(books));
 }
 
+/// A line for each reactor that is away though others may serve: what reaches it is refused. The database's
+/// line tells of those that only lack their connections.
+std::string absence_lines(std::span<const reactor_report> reports) {
+  std::string lines;
+  for (std::size_t i = 0; i < reports.size(); ++i)
+    if (const reactor_report& one = reports[i]; one.books.kind.empty())
+      lines += fmt::format("reactor {}: does not answer\n", i);
+    else if (!one.has_epoch)
+      lines += fmt::format("reactor {}: has no epoch\n", i);
+  return lines;
+}
+
 } // namespace
 
 std::string processors_json(const config& settings, std::span<const reactor_report> reports) {
@@ -110,12 +122,14 @@ http_response readiness_page(const config& settings, std::span<const reactor_rep
     if (report.since != steady_time{}) since = std::min(since, report.since);
   }
   const ledger_health books = worst_books(reports);
+  const std::string absent = absence_lines(reports);
   if (!books.is_up && books.since != steady_time{}) since = books.since;
   http_response response;
-  response.status = accepting && !draining ? 200 : 503;
+  response.status = accepting && books.is_up && absent.empty() && !draining ? 200 : 503;
   response.content_type = "text/plain; charset=utf-8";
   if (draining) response.body += "repasse: stopping\n";
   response.body += database_line(books, settings.use_database_storage, accepting, seconds_ago(since));
+  response.body += absent;
   response.body += "redis: not configured\n";
   for (std::size_t i = 0; i < settings.processors.size(); ++i) {
     const seen_processor seen = merge(reports, i);

@@ -124,6 +124,26 @@ BOOST_AUTO_TEST_CASE(a_server_without_its_database_stays_up_and_refuses_with_503
   BOOST_TEST(count_of(log, "\n") < 20U, log);
 }
 
+BOOST_AUTO_TEST_CASE(one_reactor_of_two_without_its_connection_makes_it_unready_and_says_why) {
+  postgres_server& database = server_with_empty_schema();
+  server_process server{{{"DATABASE_URL", database.url()}, {"REACTORS", "2"}}};
+  BOOST_REQUIRE(comes([&] { return is_ready(server); }, 3s));
+  database.sql("ALTER ROLE repasse CONNECTION LIMIT 5");
+  database.sql(
+      "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'repasse "
+      "append 1'");
+  BOOST_TEST(comes([&] {
+    const http_reply ready = server.caller().call("GET", "/readyz");
+    return ready.status == 503U && ready.body.find("too many connections") != std::string::npos;
+  }));
+  for (int i = 0; i < 20; ++i) { // whichever reactor answers
+    BOOST_TEST(!is_ready(server));
+    std::this_thread::sleep_for(10ms);
+  }
+  database.sql("ALTER ROLE repasse CONNECTION LIMIT -1");
+  BOOST_TEST(comes([&] { return is_ready(server); }, 5s), server.log());
+}
+
 BOOST_AUTO_TEST_CASE(a_database_that_comes_later_is_found_within_a_second) {
   postgres_server& database = server_with_empty_schema();
   database.stop();

@@ -33,6 +33,7 @@ reactor_report fresh_report() {
   reactor_report report;
   report.processors.resize(2);
   report.books.kind = "memory";
+  report.has_epoch = true;
   report.can_accept = true;
   report.since = now - 2500ms;
   for (auto& one : report.processors)
@@ -181,7 +182,7 @@ BOOST_AUTO_TEST_CASE(a_ready_server_says_so_with_a_line_for_each_dependency) {
                           "processor fallback: closed, latency 0.0 ms, since 1.0 s\n");
 }
 
-BOOST_AUTO_TEST_CASE(one_reactor_that_can_accept_is_enough_to_be_ready) {
+BOOST_AUTO_TEST_CASE(one_reactor_with_room_is_enough_to_be_ready) {
   reactor_report full = fresh_report();
   full.can_accept = false;
   const auto status_of = [](const std::vector<reactor_report>& reports) {
@@ -230,15 +231,24 @@ BOOST_AUTO_TEST_CASE(the_database_is_shown_as_the_reactor_that_is_worst_off_sees
   BOOST_TEST(line_of({away, away_too}).ends_with("connection refused"));
 }
 
-BOOST_AUTO_TEST_CASE(ready_is_who_can_accept_whatever_another_reactor_says_of_the_database) {
-  reactor_report away = fresh_report();
-  away.books.is_up = false;
-  away.can_accept = false;
-  const auto status_of = [](const std::vector<reactor_report>& reports) {
-    return readiness_page(two_processors(), reports, false, now).status;
+BOOST_AUTO_TEST_CASE(one_reactor_that_is_away_makes_the_server_unready_and_is_named) {
+  reactor_report unconnected = fresh_report();
+  unconnected.books.is_up = false;
+  unconnected.books.trouble = "connection refused";
+  unconnected.can_accept = false;
+  reactor_report homeless = fresh_report();
+  homeless.has_epoch = false;
+  homeless.can_accept = false;
+  const auto check = [](const std::vector<reactor_report>& reports, std::string_view reason) {
+    const http_response page = readiness_page(two_processors(), reports, false, now);
+    BOOST_TEST(page.status == 503);
+    BOOST_TEST(page.body.find(reason) != std::string::npos, page.body);
   };
-  BOOST_TEST(status_of({away, fresh_report()}) == 200);
-  BOOST_TEST(status_of({away, away}) == 503);
+  check({unconnected, fresh_report()}, "database: away, ");
+  check({fresh_report(), unconnected}, ", connection refused\n");
+  check({fresh_report(), homeless, fresh_report()}, "\nreactor 1: has no epoch\n");
+  check({reactor_report{}, fresh_report()}, "\nreactor 0: does not answer\n");
+  check({homeless, reactor_report{}}, "\nreactor 0: has no epoch\nreactor 1: does not answer\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_clock_far_from_the_databases_is_told) {
