@@ -51,7 +51,12 @@ task<> ownership::live() {
 task<bool> ownership::open() {
   const steady_time sent = clock_.now();
   const std::optional<epoch_id> epoch = co_await ledger_.open_epoch();
-  if (!epoch) co_return false;
+  if (!epoch) {
+    if (is_refused_) flow_.refuse_epoch();
+    is_refused_ = true;
+    co_return false;
+  }
+  is_refused_ = false;
   spdlog::info("epoch {} begins", *epoch);
   stray_position_ = 0;
   eldest_until_ = {};

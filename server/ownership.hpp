@@ -34,6 +34,7 @@ private:
   ledger& ledger_;
   payment_flow& flow_;
   bool ended_ = false;
+  bool is_refused_ = false; ///< an epoch, at the last try
   steady_time eldest_until_{};
   std::vector<owned_row> rows_;
   std::uint64_t stray_position_ = 0;

@@ -116,7 +116,7 @@ task<> payment_flow::append(std::span<entry> batch) {
   for (;;) {
     while (epoch_ == 0) {
       const bool begun = co_await epoch_begun_.wait_for(epoch_patience);
-      if (begun || epoch_ != 0) continue;
+      if (epoch_ != 0 || (begun && !stuck_)) continue;
       stuck_ = true;
       appends_.drop([this](entry& one) { refuse({&one, 1}); });
       if (!in_doubt) co_return refuse(batch);

@@ -103,6 +103,8 @@ public:
   // Told by ownership.
   void begin_epoch(epoch_id epoch, steady_time beat_sent);
   void beat_confirmed(steady_time beat_sent) { send_until_ = beat_sent + config_.beat_lease; }
+  /// None can be begun for now: who waits for one is told.
+  void refuse_epoch();
   /// The epoch is marked: what waits is forgotten here, and found again by whoever takes it over.
   void lose_epoch();
   [[nodiscard]] epoch_id epoch() const { return epoch_; }

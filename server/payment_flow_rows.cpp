@@ -92,6 +92,11 @@ void payment_flow::begin_epoch(epoch_id epoch, steady_time beat_sent) {
   epoch_begun_.notify();
 }
 
+void payment_flow::refuse_epoch() {
+  stuck_ = true;
+  epoch_begun_.notify();
+}
+
 void payment_flow::lose_epoch() {
   epoch_ = 0;
   full_ = false; // it may have been a purge

@@ -185,6 +185,60 @@ BOOST_AUTO_TEST_CASE(a_killed_server_leaves_doubt_and_is_found_when_it_returns) 
   BOOST_TEST(books.link.figures().reconnects == 3U);
 }
 
+BOOST_AUTO_TEST_CASE(all_who_wait_know_at_once_that_the_server_refuses) {
+  postgres_server& server = shared_server();
+  loop here;
+  heard_log log;
+  pg_connection::config how = config_of(server.url());
+  how.patience = 10s;
+  for (const bool was_connected : {true, false}) {
+    kept_connection books(here, how);
+    if (was_connected) {
+      books.until_connected();
+      here.holds_within(300ms, [] { return false; }); // longer than between two attempts
+      server.stop(postgres_server::stopping::immediate);
+    }
+    books.until(state::connecting);
+    const steady_time lost = here.time.now();
+    std::array<pg_transaction, 3> work;
+    std::vector<loop::started<pg_verdict>> waiting;
+    for (pg_transaction& each : work) {
+      each.add(backend);
+      waiting.push_back(here.start(books.link.commit(each, here.time.now() + 20s)));
+    }
+    for (const auto& one : waiting)
+      BOOST_TEST((here.await(one) == pg_verdict::unavailable));
+    BOOST_TEST((here.time.now() - lost < 50ms));
+    BOOST_TEST((books.link.now_in() == state::away));
+  }
+  server.start();
+}
+
+BOOST_AUTO_TEST_CASE(all_who_wait_know_when_a_silent_server_is_taken_to_be_away) {
+  loop here;
+  heard_log log;
+  cutting_proxy proxy(here.time, shared_server().port());
+  pg_connection::config how = through(proxy);
+  how.patience = 200ms;
+  kept_connection books(here, how);
+  books.until_connected();
+  proxy.fall_silent();
+  proxy.cut();
+  books.until(state::connecting);
+  const steady_time lost = here.time.now();
+  std::array<pg_transaction, 3> work;
+  std::vector<loop::started<pg_verdict>> waiting;
+  for (pg_transaction& each : work) {
+    each.add(backend);
+    waiting.push_back(here.start(books.link.commit(each, here.time.now() + 20s)));
+    const steady_time next = here.time.now() + 60ms;
+    here.until([&] { return here.time.now() >= next; });
+  }
+  for (const auto& one : waiting)
+    BOOST_TEST((here.await(one) == pg_verdict::unavailable));
+  BOOST_TEST((here.time.now() - lost < 300ms)); // not each after a patience of its own
+}
+
 BOOST_AUTO_TEST_CASE(a_connection_that_ends_while_idle_fails_no_transaction) {
   loop here;
   heard_log log;
