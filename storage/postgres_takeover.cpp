@@ -242,18 +242,17 @@ task<ledger_status> postgres_ledger::take_window(epoch_id epoch, std::span<owned
   if (mine == nullptr) co_return ledger_status::epoch_ended;
   // A beat in doubt may still come, with a bound that knows nothing of what is taken now.
   if (mine->doubtful_beat > mine->confirmed_beat) co_return ledger_status::unavailable;
-  const wall_time oldest = sweep_->spans.front().begin;
   const page_cursor at = sweep_->walk.at();
-  mine->taking = oldest; // for the beats until it is back
+  mine->taking = at.accepted_at; // for the beats until it is back
   pg_transaction work;
   work.add(take_rows, taker, taker, sweep_->owners, at.accepted_at, at.id, sweep_->named,
-           static_cast<std::int64_t>(limit), numbers_, oldest, mine->confirmed_beat);
+           static_cast<std::int64_t>(limit), numbers_, at.accepted_at, mine->confirmed_beat);
   const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
   mine = own(epoch);
   if (mine != nullptr) mine->taking = wall_time::max();
   if (verdict != pg_verdict::done) {
     if (mine != nullptr && verdict == pg_verdict::in_doubt) {
-      mine->doubt_about(oldest);
+      mine->doubt_about(at.accepted_at);
       look_order_ = 0; // it may have passed by those rows
     }
     sweep_.reset();
@@ -299,14 +298,13 @@ task<ledger_status> postgres_ledger::release(epoch_id epoch, std::size_t rows_ma
   if (mine == nullptr) co_return ledger_status::epoch_ended;
   const std::int64_t beat = mine->confirmed_beat;
   const std::vector<std::int32_t> owners{owner};
-  const std::vector<time_span> spans = mine->spans(clock_.wall());
-  span_walk walk(spans);
+  span_walk walk(mine->spans(clock_.wall()));
   while (released < rows_max && !walk.has_ended()) {
     const page_cursor at = walk.at();
     const auto limit = static_cast<std::int64_t>(rows_max - released);
     pg_transaction work;
     work.add(is_marked, owner);
-    work.add(take_rows, owner, 0, owners, at.accepted_at, at.id, false, limit, numbers_, spans.front().begin,
+    work.add(take_rows, owner, 0, owners, at.accepted_at, at.id, false, limit, numbers_, at.accepted_at,
              beat);
     const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
     if (verdict != pg_verdict::done) co_return postgres::status_of(verdict);

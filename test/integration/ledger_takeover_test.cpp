@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(rows_stuck_long_ago_do_not_make_a_takeover_look_at_all_sinc
   sql_session session(reactor, server.url());
   const epoch_id dead = owner.open();
   const wall_time now = reactor.time.wall();
-  owner.append(dead, {posted(1, 0, now - 1h), posted(2, 0, now - 30min), posted(3)});
+  owner.append(dead, {posted(1, 0, now - 1h), posted(2, 0, now - 30min), posted(3, no_processor, now - 10s)});
   session.run(
       "INSERT INTO payments (correlation_id, amount_cents, accepted_at, requested_at, processed_at, token,"
       " owner, version, attempts, status, processor) SELECT gen_random_uuid(), 100, at, at, at, 1, " +
@@ -93,6 +93,11 @@ BOOST_AUTO_TEST_CASE(rows_stuck_long_ago_do_not_make_a_takeover_look_at_all_sinc
   BOOST_TEST((taker.run(taker.get().release(epoch, 10, released)) == ledger_status::done));
   BOOST_TEST(released == 1U);
   BOOST_TEST(transactions(taker) - before <= 5U);
+  before = transactions(taker);
+  BOOST_TEST(taker.adopt_all(epoch).size() == 1U);
+  BOOST_TEST(transactions(taker) - before <= 8U);
+  taker.beat(epoch);
+  BOOST_TEST(rows_out_of_bounds() == "0");
 }
 
 BOOST_AUTO_TEST_CASE(a_row_that_slips_by_the_mark_is_adopted) {
