@@ -10,6 +10,7 @@
 #include <csignal>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace repasse {
 namespace {
@@ -122,6 +123,20 @@ BOOST_AUTO_TEST_CASE(a_server_without_its_database_stays_up_and_refuses_with_503
   BOOST_TEST(count_of(log, "no payments are taken yet, goes on trying: ") == 1U, log);
   BOOST_TEST(log.find("not-a-secret") == log.npos);
   BOOST_TEST(count_of(log, "\n") < 20U, log);
+}
+
+BOOST_AUTO_TEST_CASE(purges_that_meet_leave_no_epoch_behind_that_lives_without_an_owner) {
+  postgres_server& database = server_with_empty_schema();
+  server_process server{{{"DATABASE_URL", database.url()}, {"REACTORS", "2"}, {"ALLOW_PURGE", "true"}}};
+  BOOST_REQUIRE(comes([&] { return is_ready(server); }, 3s));
+  for (int round = 0; round < 20; ++round) {
+    std::vector<std::jthread> purgers;
+    for (int i = 0; i < 4; ++i)
+      purgers.emplace_back([&] { server.caller().call("POST", "/purge-payments"); });
+    purgers.clear();
+    const auto alive = [&] { return database.sql("SELECT count(*) FROM epochs WHERE NOT marked"); };
+    BOOST_REQUIRE(comes([&] { return alive() == "2"; }, 3s)); // others end one without beats after 5 s
+  }
 }
 
 BOOST_AUTO_TEST_CASE(one_reactor_of_two_without_its_connection_makes_it_unready_and_says_why) {
