@@ -203,10 +203,12 @@ pg_libpq_trouble pg_trouble(const PGconn* connection) {
   pg_libpq_trouble why;
   why.text = one_line(PQerrorMessage(connection));
   if (why.text.empty()) why.text = "the connection failed";
-  // `FATAL:  28P01: password authentication failed for user "x"`; FATAL may be translated.
-  const auto is_code = [](std::string_view text) {
-    return std::all_of(text.begin(), text.end(),
-                       [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); });
+  // `FATAL:  28P01: password authentication failed for user "x"`; FATAL may be translated, and has no digit.
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto is_code = [&](std::string_view text) {
+    return std::any_of(text.begin(), text.end(), is_digit) &&
+           std::all_of(text.begin(), text.end(),
+                       [&](char c) { return is_digit(c) || (c >= 'A' && c <= 'Z'); });
   };
   for (std::size_t at = why.text.find(": "); at != std::string::npos; at = why.text.find(": ", at + 2)) {
     const std::string_view rest = std::string_view{why.text}.substr(at + 2);

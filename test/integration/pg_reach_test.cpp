@@ -13,6 +13,7 @@ namespace repasse {
 namespace {
 
 using namespace std::chrono_literals;
+using namespace std::string_literals;
 using state = pg_connection::state;
 
 /// An address that answers no SYN: a listening socket whose backlog is full.
@@ -156,6 +157,38 @@ BOOST_AUTO_TEST_CASE(a_name_that_does_not_resolve_is_trouble_and_no_delay) {
   BOOST_TEST((heart.longest < 500ms));
   BOOST_TEST(log.count("no-such-host.invalid does not resolve") >= 1U);
   heart.is_over = true;
+}
+
+using acceptor = asio::basic_socket_acceptor<asio::ip::tcp, executor>;
+
+/// Tells whoever comes that it is starting up; counts them.
+task<> start_for_ever(acceptor& at, std::size_t& refusals) {
+  const std::string words = "SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"s;
+  const std::string reply = "E\0\0\0"s + static_cast<char>(words.size() + 4) + words;
+  std::array<char, 512> hello{};
+  boost::system::error_code error;
+  auto token = asio::redirect_error(asio::use_awaitable_t<executor>{}, error);
+  while (!error) {
+    asio::basic_stream_socket<asio::ip::tcp, executor> client(at.get_executor());
+    co_await at.async_accept(client, token);
+    if (error) co_return;
+    ++refusals;
+    co_await client.async_read_some(asio::buffer(hello), token);
+    co_await asio::async_write(client, asio::buffer(reply), token);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_starts_is_asked_often) {
+  loop here;
+  heard_log log;
+  std::size_t refusals = 0;
+  acceptor starting(here.time.get_executor(), {asio::ip::address_v4::loopback(), 0});
+  here.start(start_for_ever(starting, refusals));
+  const std::string its_port = std::to_string(starting.local_endpoint().port());
+  kept_connection books(here, config_of(url_of("127.0.0.1:" + its_port, "?sslmode=disable")));
+  here.holds_within(1900ms, [] { return false; });
+  BOOST_TEST(log.count("the database system is starting up") == 1U);
+  BOOST_TEST(refusals >= 6U);
 }
 
 BOOST_AUTO_TEST_CASE(a_wrong_password_is_said_once_and_mended_without_a_restart) {
