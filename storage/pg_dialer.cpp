@@ -46,6 +46,7 @@ boost::intrusive_ptr<pg_link> pg_dialer::step(steady_time now) {
       tried_ = 0;
       is_refused_ = false;
       refused_rounds_ = 0;
+      begin_at_ = std::min(begin_at_, now + pause()); // should it be lost, nobody pays for what was before
       trouble_.clear();
       said_[preferred_.host].clear();
       return one.to;

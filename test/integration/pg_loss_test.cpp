@@ -191,9 +191,18 @@ BOOST_AUTO_TEST_CASE(all_who_wait_know_at_once_that_the_server_refuses) {
   heard_log log;
   pg_connection::config how = config_of(server.url());
   how.patience = 10s;
-  for (const bool was_connected : {true, false}) {
+  for (const char* before : {"connected", "refused, then connected", "nothing"}) {
+    const std::string_view was = before;
+    if (was.starts_with("refused")) {
+      server.start();
+      server.sql("ALTER ROLE repasse CONNECTION LIMIT 0");
+    }
     kept_connection books(here, how);
-    if (was_connected) {
+    if (was.starts_with("refused")) {
+      here.holds_within(900ms, [] { return false; }); // it is asked less and less often
+      server.sql("ALTER ROLE repasse CONNECTION LIMIT -1");
+    }
+    if (was != "nothing") {
       books.until_connected();
       here.holds_within(300ms, [] { return false; }); // longer than between two attempts
       server.stop(postgres_server::stopping::immediate);
@@ -208,7 +217,7 @@ BOOST_AUTO_TEST_CASE(all_who_wait_know_at_once_that_the_server_refuses) {
     }
     for (const auto& one : waiting)
       BOOST_TEST((here.await(one) == pg_verdict::unavailable));
-    BOOST_TEST((here.time.now() - lost < 50ms));
+    BOOST_TEST((here.time.now() - lost < 50ms), was);
     BOOST_TEST((books.link.now_in() == state::away));
   }
   server.start();
