@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace repasse {
 namespace {
@@ -77,7 +78,21 @@ task<bool> ownership::beat() {
   }
   if (flow_.epoch() == epoch) flow_.beat_confirmed(sent);
   if (answer->eldest) eldest_until_ = sent + eldest_lease;
+  compare_clocks();
   co_return true;
+}
+
+/// A line when they come apart, or are set anew, and one when they agree again.
+void ownership::compare_clocks() {
+  const auto ahead = ledger_.health().ahead.value_or(0ms);
+  const bool is_off = abs(ahead) > clock_difference_max;
+  if (is_off && abs(ahead - told_ahead_) > clock_difference_max) {
+    told_ahead_ = ahead;
+    spdlog::error("epoch {}: this clock is {} ms {} the database's", flow_.epoch(), abs(ahead).count(),
+                  ahead > 0ms ? "ahead of" : "behind");
+  } else if (!is_off && std::exchange(told_ahead_, 0ms) != 0ms) {
+    spdlog::info("epoch {}: this clock agrees with the database's again", flow_.epoch());
+  }
 }
 
 /// A step at a time, until nothing is left or the next beat is due.

@@ -27,6 +27,7 @@ private:
   task<> live();
   task<bool> open();
   task<bool> beat();
+  void compare_clocks();
   task<> take_over(steady_time until);
   task<> look_for_strays(steady_time until);
 
@@ -38,6 +39,7 @@ private:
   steady_time eldest_until_{};
   std::vector<owned_row> rows_;
   std::uint64_t stray_position_ = 0;
+  std::chrono::milliseconds told_ahead_{0}; ///< what the log says of this clock
   bool strays_likely_ = false;
   steady_time strays_looked_{};
   task_group tasks_;

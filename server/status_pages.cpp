@@ -13,9 +13,6 @@ namespace {
 using namespace std::chrono_literals;
 using seen_processor = reactor_report::seen_processor;
 
-/// Further apart, windows of the summary mean something else here than at the processors: an alarm.
-constexpr std::chrono::milliseconds clock_difference_max = 250ms;
-
 /// One processor as all reactors together see it: the least closed breaker, the newest health, the sums.
 seen_processor merge(std::span<const reactor_report> reports, std::size_t index) {
   seen_processor merged;

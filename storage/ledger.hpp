@@ -145,6 +145,10 @@ struct audit_entry {
   std::string detail; ///< for people
 };
 
+/// Clocks that are further apart are an alarm: a window of the summary means something else here than at the
+/// processors.
+inline constexpr std::chrono::milliseconds clock_difference_max{250};
+
 /// For people and load balancers; nothing is decided by it.
 struct ledger_health {
   std::string_view kind; ///< `memory`, `postgresql`

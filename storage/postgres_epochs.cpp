@@ -131,7 +131,9 @@ task<std::optional<beat_answer>> postgres_ledger::send_beat(epoch_id epoch, std:
   }
   mine->confirmed_beat = std::max(mine->confirmed_beat, number);
   const beaten row = work.row(0, beat_epoch, 0);
-  ahead_ = sent + (clock_.wall() - sent) / 2 - row.now;
+  const auto took = clock_.wall() - sent;
+  if (took >= 0ms && took <= clock_difference_max)
+    ahead_ = sent + took / 2 - row.now; // others tell too little
   co_return beat_answer{.eldest = row.is_eldest};
 }
 
