@@ -146,6 +146,35 @@ std::string pid_file_line(const fs::path& data, int number) {
 } // namespace
 
 postgres_server::postgres_server(std::vector<std::string> settings) {
+  make_folder();
+  run({"initdb", "--no-sync", "--auth-local=trust", "--auth-host=scram-sha-256", "--username=postgres",
+       "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions", "--pgdata=" + data().string()},
+      folder_ / "initdb.log");
+  configure("unix_socket_directories = '" + folder_.string() +
+            "'\nlisten_addresses = '127.0.0.1'\nfsync = on\nshared_buffers = 32MB\nmax_connections = 60\n"
+            "log_min_messages = info\nlog_line_prefix = '%m [%p] %a '\nautovacuum = off\n");
+  for (const std::string& each : settings)
+    configure(each + "\n");
+  start();
+  sql("CREATE ROLE repasse LOGIN PASSWORD '" + std::string{password} + "'", "postgres");
+  sql("CREATE DATABASE repasse OWNER repasse", "postgres");
+  is_new_ = false;
+}
+
+postgres_server::postgres_server(standby_of whom, std::vector<std::string> settings) {
+  make_folder();
+  run({"pg_basebackup", "--no-sync", "--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf",
+       "--username=postgres", "--host=" + whom.primary.folder().string(),
+       "--port=" + std::to_string(whom.primary.port()), "--pgdata=" + data().string()},
+      folder_ / "basebackup.log");
+  configure("unix_socket_directories = '" + folder_.string() + "'\n");
+  for (const std::string& each : settings)
+    configure(each + "\n");
+  start();
+  is_new_ = false;
+}
+
+void postgres_server::make_folder() {
   std::string name = (fs::temp_directory_path() / "repasse-pg-XXXXXX").string();
   require(::mkdtemp(name.data()) != nullptr, "cannot make a folder " + name);
   folder_ = name;
@@ -162,19 +191,6 @@ postgres_server::postgres_server(std::vector<std::string> settings) {
   }
   ::close(ends[0]);
   alive_ = ends[1];
-
-  run({"initdb", "--no-sync", "--auth-local=trust", "--auth-host=scram-sha-256", "--username=postgres",
-       "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions", "--pgdata=" + data().string()},
-      folder_ / "initdb.log");
-  configure("unix_socket_directories = '" + folder_.string() +
-            "'\nlisten_addresses = '127.0.0.1'\nfsync = on\nshared_buffers = 32MB\nmax_connections = 60\n"
-            "log_min_messages = info\nlog_line_prefix = '%m [%p] %a '\nautovacuum = off\n");
-  for (const std::string& each : settings)
-    configure(each + "\n");
-  start();
-  sql("CREATE ROLE repasse LOGIN PASSWORD '" + std::string{password} + "'", "postgres");
-  sql("CREATE DATABASE repasse OWNER repasse", "postgres");
-  is_new_ = false;
 }
 
 postgres_server::~postgres_server() {
@@ -197,7 +213,8 @@ void postgres_server::start() {
     const std::string id = std::to_string(postmaster_);
     int status = 0;
     while (::waitpid(postmaster_, &status, WNOHANG) == 0 && std::chrono::steady_clock::now() < due) {
-      if (pid_file_line(data(), 0) == id && pid_file_line(data(), 7) == "ready") return;
+      const std::string state = pid_file_line(data(), 7);
+      if (pid_file_line(data(), 0) == id && (state == "ready" || state == "standby")) return;
       std::this_thread::sleep_for(poll_period);
     }
     if (is_new_) port_ = 0;
@@ -216,6 +233,8 @@ void postgres_server::kill() {
   signal(SIGKILL);
   wait_until_ended();
 }
+
+void postgres_server::promote() const { require(sql("SELECT pg_promote()") == "t", "it is not promoted"); }
 
 void postgres_server::wait_until_ended() {
   ::waitpid(postmaster_, nullptr, 0);

@@ -16,6 +16,11 @@ class postgres_server {
 public:
   /// Started, with the role `repasse` and its database `repasse`. `settings`: lines of postgresql.conf.
   explicit postgres_server(std::vector<std::string> settings = {});
+  struct standby_of {
+    const postgres_server& primary;
+  };
+  /// Started, and streaming from a primary that runs, of which it is a copy.
+  explicit postgres_server(standby_of whom, std::vector<std::string> settings = {});
   ~postgres_server();
   postgres_server(const postgres_server&) = delete;
   postgres_server& operator=(const postgres_server&) = delete;
@@ -28,13 +33,15 @@ public:
   static constexpr const char* password = "not-a-secret";
 
   enum class stopping : std::uint8_t { fast, immediate };
-  /// Returns when it accepts connections.
+  /// Returns when it accepts connections, a standby those that read.
   void start();
   void stop(stopping how = stopping::fast);
   /// The postmaster by SIGKILL; its backends notice by themselves.
   void kill();
   void restart(stopping how = stopping::fast);
   [[nodiscard]] bool is_running() const { return postmaster_ > 0; }
+  /// A standby becomes a primary; returns when it is one.
+  void promote() const;
 
   /// Signals the postmaster, or one process of the server.
   void signal(int number) const;
@@ -53,6 +60,7 @@ public:
 
 private:
   [[nodiscard]] std::filesystem::path data() const { return folder_ / "data"; }
+  void make_folder();
   void wait_until_ended();
 
   std::filesystem::path folder_;
