@@ -71,9 +71,10 @@ task<bool> ownership::beat() {
   const std::optional<beat_answer> answer = co_await ledger_.beat(epoch);
   if (!answer) co_return false;
   if (answer->ended) {
-    spdlog::warn("epoch {} was ended by another", epoch);
     eldest_until_ = {};
-    if (flow_.epoch() == epoch) flow_.lose_epoch();
+    if (flow_.epoch() != epoch) co_return true; // an append has seen it first
+    spdlog::warn("epoch {} was ended by another", epoch);
+    flow_.lose_epoch();
     co_return true;
   }
   if (flow_.epoch() == epoch) flow_.beat_confirmed(sent);

@@ -141,7 +141,10 @@ task<> payment_flow::append(std::span<entry> batch) {
       appends_.drop([this](entry& one) { refuse({&one, 1}); }); // these wait no longer than they must
       break;
     case ledger_status::epoch_ended:
-      if (epoch == epoch_) lose_epoch();
+      if (epoch == epoch_) {
+        spdlog::warn("epoch {} was ended by another", epoch);
+        lose_epoch();
+      }
       continue;
     }
     event pause(clock_);
