@@ -64,13 +64,16 @@ house::house() : database({"checkpoint_timeout = 30s", "autovacuum = on"}) {
   make(1, mood::well);
 }
 
+variables house::settings() const {
+  return {{"DATABASE_URL", database.url()},
+          {"REACTORS", "1"},
+          {"PROCESSOR_DEFAULT_URL", "http://" + address_of(processors[0].port())},
+          {"PROCESSOR_FALLBACK_URL", "http://" + address_of(processors[1].port())}};
+}
+
 void house::start(std::size_t instance, variables unusual) {
-  unusual.merge(variables{
-      {"DATABASE_URL", database.url()},
-      {"REACTORS", instance == 0 ? "2" : "1"},
-      {"PROCESSOR_DEFAULT_URL", "http://" + address_of(processors[0].port())},
-      {"PROCESSOR_FALLBACK_URL", "http://" + address_of(processors[1].port())},
-  });
+  if (instance == 0) unusual.try_emplace("REACTORS", "2");
+  unusual.merge(settings());
   servers_[instance] = std::make_unique<server_process>(unusual);
   ports[instance] = servers_[instance]->port();
 }

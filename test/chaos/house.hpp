@@ -44,6 +44,8 @@ public:
   /// Starts an instance, the first one with two reactors, on a new port; it serves, and is perhaps not ready.
   /// `unusual`: variables beside the usual ones, or in their place.
   void start(std::size_t instance, variables unusual = {});
+  /// The usual ones, of an instance with one reactor.
+  [[nodiscard]] variables settings() const;
   /// Sends that signal and waits for the end; its status, or 128 and the signal that ended it.
   int end(std::size_t instance, int signal);
   /// The status of an instance that has ended by itself, which is taken down as by end().
