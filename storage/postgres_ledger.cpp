@@ -116,12 +116,16 @@ pg_connection::config connection_config(const postgres_ledger::config& settings,
 /// as the tables grow.
 std::vector<std::string> postgres::session_settings(std::chrono::milliseconds statement_limit,
                                                     bool may_write) {
-  std::vector<std::string> made = {
-      "SET enable_seqscan = off", "SET enable_hashjoin = off", "SET enable_mergejoin = off",
-      "SET plan_cache_mode = force_generic_plan", "SET jit = off", "SET timezone = 'UTC'",
-      // A host that is gone must not hold a transaction open for hours.
-      "SET tcp_keepalives_idle = 5", "SET tcp_keepalives_interval = 2", "SET tcp_keepalives_count = 3",
-      "SET tcp_user_timeout = 10000", "SET statement_timeout = " + std::to_string(statement_limit.count())};
+  std::vector<std::string> made = {"SET enable_seqscan = off", "SET enable_hashjoin = off",
+                                   "SET enable_mergejoin = off", "SET plan_cache_mode = force_generic_plan",
+                                   "SET jit = off", "SET timezone = 'UTC'",
+                                   // A host that is gone must not hold a transaction open for hours.
+                                   "SET tcp_keepalives_idle = 5", "SET tcp_keepalives_interval = 2",
+                                   "SET tcp_keepalives_count = 3", "SET tcp_user_timeout = 10000",
+                                   // A statement that waits for a lock and was given up by us is over; else
+                                   // they pile up while commits hang.
+                                   "SET client_connection_check_interval = 250",
+                                   "SET statement_timeout = " + std::to_string(statement_limit.count())};
   if (may_write) made.emplace_back("SET synchronous_commit = on");
   return made;
 }

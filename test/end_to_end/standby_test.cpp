@@ -9,6 +9,7 @@
 #include <chrono>
 #include <csignal>
 #include <string>
+#include <thread>
 
 namespace repasse {
 namespace {
@@ -19,6 +20,7 @@ using namespace std::chrono_literals;
 constexpr auto patience = 15s;        // for what nobody has promised a time
 constexpr auto takeover_max = 3 * 7s; // and then all its payments are settled
 constexpr auto ready_max = 3 * 1s;
+constexpr int connections_max = 3 * 9; // three reactors have nine
 
 std::size_t count_of(const std::string& text, std::string_view part) {
   std::size_t count = 0;
@@ -130,9 +132,9 @@ BOOST_AUTO_TEST_CASE(a_standby_in_place_of_the_primary_is_told_and_waited_for) {
 }
 
 // The last one: the house has no primary any more.
-BOOST_AUTO_TEST_CASE(a_synchronous_standby_takes_the_primarys_place_under_load) {
+BOOST_AUTO_TEST_CASE(a_synchronous_standby_is_lost_comes_back_and_takes_the_primarys_place) {
   house& all = shared_house();
-  const postgres_server standby(postgres_server::standby_of{all.database});
+  postgres_server standby(postgres_server::standby_of{all.database});
   all.database.configure("synchronous_standby_names = '*'\n");
   all.database.reload();
   BOOST_REQUIRE(comes(
@@ -144,11 +146,27 @@ BOOST_AUTO_TEST_CASE(a_synchronous_standby_takes_the_primarys_place_under_load) 
   loaded_house under_load;
   for (std::size_t number = 1; number <= 5; ++number) // of the first case, if it ran
     under_load.also_posted({*parse_payment_id(id_of(number)), 1990, false});
+  const auto readiness = [&](std::size_t i) { return all.server(i).caller().call("GET", "/readyz").status; };
+  const auto become_ready = [&] {
+    for (std::size_t i = 0; i < 2; ++i)
+      BOOST_TEST(all.becomes_ready(i, ready_max));
+  };
+
+  under_load.until_busy();
+  standby.kill(); // without it no commit comes back
+  for (std::size_t i = 0; i < 2; ++i)
+    BOOST_TEST(comes([&] { return readiness(i) == 503U; }, ready_max));
+  std::this_thread::sleep_for(6s); // what is tried meanwhile may not fill the server up
+  const std::string connections =
+      all.database.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'repasse %'");
+  BOOST_TEST(std::stoi(connections) < connections_max, connections);
+  standby.start();
+  become_ready();
+
   under_load.until_busy();
   all.database.kill();
   standby.promote();
-  for (std::size_t i = 0; i < 2; ++i)
-    BOOST_TEST(all.becomes_ready(i, ready_max));
+  become_ready();
   // Its numbers go on: a takeover there is like any other.
   const pid_t killed = under_load.kill(0).process;
   const auto left = [&] {
