@@ -153,6 +153,7 @@ std::vector<execution> executions(sql_session& by) {
                     "6 * i)::text)::uuid) FROM generate_series(0, 99) AS i") +
            "', " + repeated("1767235530", 100, "bigint") + ", " + none + ")",
        3'000},
+      {"audit_settled", "(" + ids + ")", 700},
       {"name_processors", "(ARRAY['default', 'new one'])", 30},
       {"find_processors", "(ARRAY['default', 'third'])", 30},
       {"open_epoch", "('test', '2026-01-01')", 60},
