@@ -53,7 +53,7 @@ cluster_work() {
 
 # Everything on the same cores: wrk, repasse, PostgreSQL, processors.
 bench_postgres() {
-  local run before after requests batch busy json seconds=5 connections=${CONNECTIONS:-256}
+  local run before after requests batch every busy json seconds=5 connections=${CONNECTIONS:-256}
   local rates=() server_micros=() database_micros=() yardstick_micros=() bare_micros=() per_payment=()
   local work_before work_after server_before database_before settled_before
   start_database
@@ -83,11 +83,13 @@ bench_postgres() {
     per_payment+=("$(paste -d' ' <(echo "$work_before") <(echo "$work_after") |
       awk -v n="$requests" '{printf "%.4f %.0f %.4f %.2f", ($5-$1)/n, ($6-$2)/n, ($7-$3)/n, ($8-$4)/n}')")
     batch=$(awk "BEGIN {print int(2 / ${per_payment[-1]%% *} + 0.5)}") # an append and a settle
-    # Beside wrk and the yardstick, so that the cores are as busy as they were.
+    # As many rows a second in batches as large, beside wrk and the yardstick, so that the cores are as busy and
+    # the caches as cold as they were.
+    every=$((batch * 1000 / rates[-1]))
     wrk_requests "$yardstick_port" 1 4 >/dev/null &
     busy=$!
     database_before=$(cluster_cpu_nanos)
-    json=$("$bin/bench/bare-insert" "$cluster_url" "$((batch > 0 ? batch : 1))" 3)
+    json=$("$bin/bench/bare-insert" "$cluster_url" "$((batch > 0 ? batch : 1))" 3 "$every")
     wait "$busy" || fail 'the yardstick did not answer'
     bare_micros+=("$(per_request "$database_before" "$(cluster_cpu_nanos)" "$(member rows "$json")")")
   done
@@ -126,7 +128,7 @@ bench_postgres_latency() {
 
 # With a snapshot that someone holds, as a dump does; nothing that has died since can be cleared away.
 bench_postgres_snapshot() {
-  local part seconds=5 held=${SNAPSHOT_SECONDS:-120} requests before settled_before holder session end
+  local part run seconds=5 held=${SNAPSHOT_SECONDS:-120} requests before settled_before holder session end line
   local -A parts=()
   start_database
   start_processors
@@ -138,6 +140,8 @@ bench_postgres_snapshot() {
       holder=${COPROC[1]}
       session=$COPROC_PID
       echo "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM epochs;" >&"$holder"
+      read -r line <&"${COPROC[0]}"
+      [[ $line -gt 0 ]] || fail 'no snapshot is held'
       tell "a snapshot is held for $held seconds under full load"
       end=$((SECONDS + held))
       while ((SECONDS < end)); do
@@ -146,6 +150,7 @@ bench_postgres_snapshot() {
     else
       wrk_requests "$repasse_port" 1 "$seconds" >/dev/null # the table is no longer empty
     fi
+    sleep 3 # until all of it is settled
     for ((run = 0; run < 3; ++run)); do
       settled_before=$(settled)
       before=$(cluster_cpu_nanos)

@@ -177,7 +177,8 @@ case ${1-} in
     bench_reference --seconds 12 --clients 200 --check-every 4
     ;;
   *)
-    echo "bench: no such figure: $1; there are accept, pipelined, flow, idle, start, summary, rate, postgres, reference" >&2
+    echo "bench: no such figure: $1; there are accept, pipelined, flow, idle, start, summary, rate, reference, postgres," \
+      'postgres-latency, postgres-reads, postgres-hot, postgres-snapshot' >&2
     exit 2
     ;;
 esac

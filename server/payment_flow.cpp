@@ -251,7 +251,7 @@ void payment_flow::send_waiting() {
 task<> payment_flow::choose(held_slot slot, processor_index at) {
   const epoch_id epoch = epoch_;
   if (is_planted(planted::send_before_choice)) {
-    const outcome seen = co_await charge(slot, at);
+    const outcome seen = co_await charge(slot, epoch, at);
     if (seen.what == outcome::verdict::taken) co_return settle(slot, at, seen.requested_at);
   }
   const bool chosen = co_await amend(slot, epoch, payment_status::sending, at);
@@ -354,7 +354,7 @@ task<> payment_flow::process(held_slot slot, processor_index at) {
       if (left) wait_again(slot);
       co_return;
     }
-    const outcome seen = co_await charge(slot, at);
+    const outcome seen = co_await charge(slot, epoch, at);
     switch (seen.what) {
     case outcome::verdict::taken:
       co_return settle(slot, at, seen.requested_at);
@@ -373,11 +373,12 @@ task<> payment_flow::process(held_slot slot, processor_index at) {
       refusals_[slot] |= std::uint64_t{1} << at;
       break;
     case outcome::verdict::not_taken:
+    case outcome::verdict::no_turn:
       break;
     }
     event sleep(clock_);
     co_await sleep.wait_for(jittered(pause));
-    pause = std::min(2 * pause, retry_pause_max);
+    if (seen.what != outcome::verdict::no_turn) pause = std::min(2 * pause, retry_pause_max);
     if (epoch_ != epoch) co_return forget(slot, at);
 
     if (refused_by_all(slot)) co_return co_await reject(slot, epoch, at);
@@ -403,12 +404,21 @@ task<bool> payment_flow::may_send(epoch_id epoch) {
   co_return epoch_ == epoch;
 }
 
-task<outcome> payment_flow::charge(held_slot slot, processor_index at) {
+task<outcome> payment_flow::charge(held_slot slot, epoch_id epoch, processor_index at) {
+  processor& to = *processors_[at];
+  bool has_turn = to.take_turn(held_[slot].id);
+  if (!has_turn) {
+    has_turn = co_await to.wait_for_turn();
+    if (has_turn && epoch_ != epoch) {
+      to.give_back_turn();
+      has_turn = false;
+    }
+  }
+  if (!has_turn) co_return outcome{.what = outcome::verdict::no_turn};
   held_payment& held = held_[slot];
   if (held.attempts < std::numeric_limits<std::uint16_t>::max())
     held.attempts = (held.attempts + 1U) & 0xffff;
-  co_return co_await processors_[at]->charge(held.id, static_cast<std::int64_t>(held.amount_cents),
-                                             send_by());
+  co_return co_await to.charge(held.id, static_cast<std::int64_t>(held.amount_cents), send_by());
 }
 
 /// Every send to `from` is proved not taken: the row names `to` from here on, or none. False when it is no
@@ -480,7 +490,7 @@ task<bool> payment_flow::resend(held_slot slot, epoch_id epoch, processor_index 
                                 std::chrono::nanoseconds& pace_max) {
   ++counters_.resends;
   processors_[at]->claim(held_[slot].id);
-  const outcome seen = co_await charge(slot, at);
+  const outcome seen = co_await charge(slot, epoch, at);
   pace_max = doubt_pause_max;
   switch (seen.what) {
   case outcome::verdict::taken:
@@ -499,6 +509,7 @@ task<bool> payment_flow::resend(held_slot slot, epoch_id epoch, processor_index 
       co_return true;
     }
     break;
+  case outcome::verdict::no_turn:
   case outcome::verdict::unknown:
     break;
   }
@@ -549,7 +560,8 @@ task<> payment_flow::settle_batches() {
       co_await pause.wait_for(jittered(config_.ledger_pause));
     }
     settled(batch, settle_items_);
-    if (flushes_.empty()) co_await flush_wanted_.wait_for(config_.settle_pause);
+    if (flushes_.empty() && settlements_.size() < config_.batch_max)
+      co_await flush_wanted_.wait_for(config_.settle_pause);
   }
 }
 

@@ -179,7 +179,7 @@ private:
 
   task<> process(held_slot slot, processor_index at);
   task<bool> may_send(epoch_id epoch);
-  task<outcome> charge(held_slot slot, processor_index at);
+  task<outcome> charge(held_slot slot, epoch_id epoch, processor_index at);
   task<bool> leave(held_slot slot, epoch_id epoch, processor_index from, processor_index to);
   task<> resolve(held_slot slot, processor_index at, bool marked);
   task<bool> resend(held_slot slot, epoch_id epoch, processor_index at, std::chrono::nanoseconds& pace_max);

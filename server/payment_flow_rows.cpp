@@ -103,6 +103,8 @@ void payment_flow::lose_epoch() {
   send_until_ = {};
   forget_waiting();
   refusals_.clear();
+  for (const auto& one : processors_)
+    one->dismiss();
   for (linked<doubt>& sleepers : doubts_)
     for (doubt& sleeper : sleepers)
       sleeper.wake.notify();
@@ -173,6 +175,9 @@ task<bool> payment_flow::drain(steady_time due) {
     longest = std::max(longest, one->expected().value());
   last_send_ = due - longest; // what is begun later could be left without its outcome
   leaving_ = config_.hands_over;
+  if (leaving_)
+    for (const auto& one : processors_)
+      one->dismiss();
   while (held_.size() > 0 && clock_.now() < due) {
     if (leaving_ && waiting() > 0) co_await hand_over();
     event pause(clock_);

@@ -47,6 +47,9 @@ public:
     }
   }
 
+  [[nodiscard]] std::size_t taken() const { return taken_; }
+  [[nodiscard]] bool is_full() const { return taken_ >= most_; }
+
 private:
   using hook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
   struct waiter : hook {

@@ -153,19 +153,16 @@ processor::processor(clock& time, poller& sockets, const config& settings)
       sends_(time, settings.in_flight_max),
       questions_(time, settings.asking_max) {}
 
+bool processor::take_turn(const payment_id& id) {
+  if (sends_.take()) return true;
+  if (!is_trial(id)) return false;
+  sends_.force();
+  return true;
+}
+
 task<outcome> processor::charge(payment_id id, std::int64_t amount_cents, steady_time send_by) {
   open_call call;
-  call.is_trial = is_trial(id);
-  bool has_place = sends_.take();
-  if (!has_place && call.is_trial) {
-    sends_.force(); // it may be the hung ones' only way out
-    has_place = true;
-  }
-  if (!has_place) has_place = co_await sends_.wait_until(send_by);
-  if (!has_place) {
-    note(evidence::not_connected);
-    co_return outcome{.what = verdict_of(evidence::not_connected), .seen = evidence::not_connected};
-  }
+  call.id = id;
   call.started = clock_.now();
   const steady_time due = call.started + config_.hard_limit;
   open_.push_back(call);
@@ -185,7 +182,7 @@ task<outcome> processor::charge(payment_id id, std::int64_t amount_cents, steady
     request.append(post_head_).append(std::to_string(body.size())).append("\r\n\r\n").append(body);
     answer = co_await client_.exchange(*connection, request, due);
   }
-  sends_.give_back();
+  give_back_turn();
   if (answer.what == http_answer::kind::answered)
     answered(call);
   else if (call.is_linked())
@@ -195,7 +192,7 @@ task<outcome> processor::charge(payment_id id, std::int64_t amount_cents, steady
   result.seen = of_answer(answer);
   result.requested_at = requested_at;
   if (late)
-    breaker_.withdrawn(call.is_trial);
+    withdraw(id);
   else
     learn(result.seen, took, call);
   if (result.seen == evidence::known_silent || result.seen == evidence::failed_silent) {
@@ -260,7 +257,7 @@ void processor::heard(const health_report& report) {
 }
 
 void processor::reserve(const payment_id& id) {
-  ++in_flight_;
+  ++named_;
   claim(id);
 }
 
@@ -268,12 +265,14 @@ void processor::claim(const payment_id& id) {
   if (breaker_.begin()) trial_ = id;
 }
 
-void processor::release() { --in_flight_; }
+void processor::release() { --named_; }
 
 candidate processor::view(steady_time now) const {
   candidate seen;
   seen.fee_ppm = config_.fee_ppm;
-  seen.admits = in_flight_ < 2 * config_.in_flight_max && breaker_.admits(now);
+  // Beyond in_flight_max a payment waits for its turn, which comes soon if any call is still expected back.
+  const std::size_t named_max = (open_.empty() ? 1 : 2) * config_.in_flight_max;
+  seen.admits = named_ < named_max && breaker_.admits(now);
   seen.expected = expected_.value();
   seen.oldest_open = open_.empty() ? std::chrono::nanoseconds{0} : now - open_.front().started;
   return seen;
@@ -286,9 +285,10 @@ void processor::look_after() {
     if (now - call.started <= limit) break;
     if (call.overdue) continue;
     call.overdue = true;
-    breaker_.overdue(now, call.is_trial);
+    breaker_.overdue(now, is_trial(call.id));
   }
-  if (!breaker_.is_closed() || is_stalled(view(now))) sends_.dismiss();
+  const bool is_stuck = open_.empty() && sends_.is_full(); // by calls that are lost
+  if (!breaker_.is_closed() || is_stuck || is_stalled(view(now))) dismiss();
   log_change(now);
 }
 
@@ -324,15 +324,14 @@ void processor::learn(evidence what, std::chrono::nanoseconds took, const open_c
   const steady_time now = clock_.now();
   const bool was_closed = breaker_.is_closed();
   if (what == evidence::misconfigured) {
-    breaker_.trip(now, call.is_trial);
+    breaker_.trip(now, is_trial(call.id));
   } else if (is_alive(what)) {
     latencies_.record(took);
     expected_.observe(now, took);
     breaker_.succeeded(now);
   } else if (!call.overdue) {
-    breaker_.failed(now, took, call.is_trial);
+    breaker_.failed(now, took, is_trial(call.id));
   }
-  if (call.is_trial) trial_.reset();
   if (!was_closed && breaker_.is_closed()) ++recoveries_;
 }
 

@@ -41,7 +41,14 @@ enum class evidence : std::uint8_t {
 
 /// Of one send.
 struct outcome {
-  enum class verdict : std::uint8_t { taken, not_taken, refused, other_amount, unknown };
+  enum class verdict : std::uint8_t {
+    taken,
+    not_taken,
+    no_turn, ///< not sent: it is better to go elsewhere than to wait for a turn
+    refused,
+    other_amount,
+    unknown
+  };
   verdict what = verdict::unknown;
   /// What the processor's books say; for `taken` alone.
   wall_time requested_at{};
@@ -78,10 +85,17 @@ public:
 
   processor(clock& time, poller& sockets, const config& settings);
 
-  /// One POST, and the question that some answers call for. `requestedAt` is stamped as the body is handed
-  /// to the socket. Tells the breaker what it saw.
-  /// Nothing is sent at `send_by` or later, nor once the processor is not to be used while the payment waits
-  /// for its turn.
+  /// A turn to be sent: in_flight_max have one at once, and the trial of a breaker, since those who have one
+  /// may hang.
+  [[nodiscard]] bool take_turn(const payment_id& id);
+  /// For who found none: first come, first served. False once it is not worth waiting.
+  task<bool> wait_for_turn() { return sends_.wait_until(never); }
+  void give_back_turn() { sends_.give_back(); }
+  /// Those who wait for a turn shall wait no longer.
+  void dismiss() { sends_.dismiss(); }
+  /// One POST, by who has a turn, which ends here; and the question that some answers call for. `requestedAt`
+  /// is stamped as the body is handed to the socket. Tells the breaker what it saw. Nothing is sent at
+  /// `send_by` or later.
   task<outcome> charge(payment_id id, std::int64_t amount_cents, steady_time send_by);
   /// One GET, whatever the breaker says; at most asking_max at once, the others wait their turn, ask_limit
   /// in all.
@@ -99,7 +113,7 @@ public:
   /// The payment is settled, or names it no longer.
   void release();
   /// A payment taken over names it already: it counts as in flight, whatever the limit.
-  void adopt() { ++in_flight_; }
+  void adopt() { ++named_; }
 
   /// The breaker lets a payment through.
   [[nodiscard]] bool admits() const { return breaker_.admits(clock_.now()); }
@@ -112,7 +126,8 @@ public:
 
   [[nodiscard]] const config& settings() const { return config_; }
   [[nodiscard]] const breaker& circuit() const { return breaker_; }
-  [[nodiscard]] std::size_t in_flight() const { return in_flight_; }
+  /// Sends under way.
+  [[nodiscard]] std::size_t in_flight() const { return sends_.taken(); }
   [[nodiscard]] const latency_histogram& latencies() const { return latencies_; }
   [[nodiscard]] const expectation& expected() const { return expected_; }
   [[nodiscard]] const std::optional<health_report>& health() const { return health_; }
@@ -125,14 +140,17 @@ private:
   struct open_call : hook {
     steady_time started{};
     bool overdue = false;
-    bool is_trial = false;
+    payment_id id;
   };
   using open_calls = boost::intrusive::list<open_call, boost::intrusive::constant_time_size<false>>;
 
   task<http_answer> get(std::string path, steady_time due);
   void answered(open_call& call);
   void learn(evidence what, std::chrono::nanoseconds took, const open_call& call);
-  [[nodiscard]] bool is_trial(const payment_id& id) const { return trial_ && *trial_ == id; }
+  /// Of the breaker as it is now: a trial that was given up may be answered while another is under way.
+  [[nodiscard]] bool is_trial(const payment_id& id) const {
+    return breaker_.now_in() == breaker::state::half_open && trial_ && *trial_ == id;
+  }
   void log_change(steady_time now);
   void note(evidence what);
 
@@ -147,8 +165,8 @@ private:
   latency_histogram latencies_;
   std::optional<health_report> health_;
   open_calls open_;
-  std::optional<payment_id> trial_; ///< whose send is the breaker's trial
-  std::size_t in_flight_ = 0;       ///< payments that name it
+  std::optional<payment_id> trial_; ///< whose send is the breaker's trial, while it is half open
+  std::size_t named_ = 0;           ///< payments that name it
   places sends_;
   places questions_;
   std::uint64_t recoveries_ = 0;

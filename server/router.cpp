@@ -6,7 +6,7 @@
 namespace repasse {
 namespace {
 
-/// Longer than expected.
+/// A call open for this much longer than expected: stalled.
 constexpr std::chrono::nanoseconds stall_margin = std::chrono::milliseconds{150};
 
 bool usable(const candidate& one, processor_index index, std::uint64_t refused) {

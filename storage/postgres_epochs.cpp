@@ -120,8 +120,6 @@ task<std::optional<beat_answer>> postgres_ledger::send_beat(epoch_id epoch, std:
   const wall_time sent = clock_.wall();
   const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + beat_limit);
   mine = own(epoch);
-  if (verdict == pg_verdict::in_doubt && mine != nullptr)
-    mine->doubtful_beat = std::max(mine->doubtful_beat, number);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   const bool ended = work.row(1, is_marked, 0).is_set;
   if (!ended && work.count(0, beat_epoch) == 0) co_return std::nullopt; // a later beat has overtaken it

@@ -23,14 +23,17 @@ constexpr pg_statement<flag()> lock_folds{"lock_folds", "SELECT one FROM folded 
 // lies before them.
 
 /// Seconds of minutes, hours and days that are complete already are added to those too. At most some 2,000
-/// deltas, more than one transaction can write: what gathered behind a long one elsewhere is folded in steps.
+/// deltas, or all of one transaction: what gathered behind a long one elsewhere is folded in steps.
 constexpr pg_statement<flag()> fold_deltas{"fold", R"(
 WITH f AS MATERIALIZED (SELECT transaction, minutes, hours, days FROM folded),
 horizon AS MATERIALIZED (
   SELECT LEAST(over, next_left) AS transaction, COALESCE(next_left < over, false) AS is_cut
     FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS over,
-                 (SELECT transaction FROM deltas WHERE transaction >= (SELECT transaction FROM f)
-                   ORDER BY transaction OFFSET 2000 LIMIT 1) AS next_left) AS x),
+                 (SELECT transaction FROM deltas
+                   WHERE transaction >= (SELECT transaction FROM deltas WHERE transaction >= (SELECT transaction FROM f)
+                                          ORDER BY transaction OFFSET 2000 LIMIT 1)
+                     AND transaction > (SELECT transaction FROM f)
+                   ORDER BY transaction LIMIT 1) AS next_left) AS x),
 fresh AS (
   DELETE FROM deltas d
    WHERE d.transaction >= (SELECT transaction FROM f) AND d.transaction < (SELECT transaction FROM horizon)

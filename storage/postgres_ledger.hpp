@@ -89,7 +89,6 @@ private:
     wall_time sent_bound{}; ///< no append may bring an earlier row before a beat has said so
     std::int64_t beat_number = 0;
     std::int64_t confirmed_beat = 0;
-    std::int64_t doubtful_beat = 0; ///< may still be written, until a later one is confirmed
     // Rows that are not counted and may yet appear were accepted since then.
     wall_time appending = wall_time::max(); ///< by the append under way, or in doubt until it is repeated
     bool append_in_doubt = false;
@@ -119,6 +118,7 @@ private:
   /// others.
   struct sweep {
     epoch_id taker = 0;
+    steady_time next_look{}; ///< at who has died since
     std::vector<std::int32_t> owners{};
     std::vector<std::int32_t> closed{};
     std::vector<std::int64_t> closed_changes{};

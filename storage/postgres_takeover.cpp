@@ -19,6 +19,8 @@ using namespace postgres;
 
 /// Rows that one statement looks at: some milliseconds.
 constexpr std::int32_t window_rows = 4096;
+/// Between two looks who has died, while a sweep is under way.
+constexpr std::chrono::nanoseconds sweep_look = 1s;
 /// Windows of one look for own rows.
 constexpr int look_windows = 8;
 /// Of one call that takes over: its caller has to beat in between.
@@ -187,7 +189,7 @@ void postgres::add_takeover_statements(std::vector<const pg_prototype*>& to) {
 task<ledger_status> postgres_ledger::adopt(epoch_id epoch, std::span<owned_row> rows, std::size_t& taken) {
   taken = 0;
   if (sweep_ && sweep_->taker != epoch) sweep_.reset();
-  if (!sweep_) {
+  if (!sweep_ || clock_.now() >= sweep_->next_look) {
     const ledger_status begun = co_await begin_sweep(epoch);
     if (begun != ledger_status::done) co_return begun;
   }
@@ -201,6 +203,7 @@ task<ledger_status> postgres_ledger::adopt(epoch_id epoch, std::span<owned_row> 
   co_return ledger_status::done;
 }
 
+/// While a sweep is under way it gives way to one of those who have died since.
 task<ledger_status> postgres_ledger::begin_sweep(epoch_id epoch) {
   const auto taker = static_cast<std::int32_t>(epoch);
   pg_transaction work;
@@ -216,17 +219,23 @@ task<ledger_status> postgres_ledger::begin_sweep(epoch_id epoch) {
   }
   for (std::size_t i = 0; i < work.count(2, mark_silent); ++i)
     spdlog::warn("epoch {} has been silent for 5 s: it is over", work.row(2, mark_silent, i).number);
-  const std::size_t count = work.count(3, list_marked);
-  if (count == 0) co_return ledger_status::done;
-  sweep begun{.taker = epoch};
-  for (std::size_t i = 0; i < count; ++i) {
+  sweep begun{.taker = epoch, .next_look = clock_.now() + sweep_look};
+  const auto is_swept_already = [&](std::int32_t owner) {
+    return sweep_ && std::find(sweep_->owners.begin(), sweep_->owners.end(), owner) != sweep_->owners.end();
+  };
+  for (std::size_t i = 0; i < work.count(3, list_marked); ++i) {
     const marked_epoch one = work.row(3, list_marked, i);
+    if (is_swept_already(one.epoch)) continue;
     begun.spans.push_back({one.begin, one.end});
     if (!begun.owners.empty() && begun.owners.back() == one.epoch) continue;
     begun.owners.push_back(one.epoch);
     if (!one.is_closed) continue;
     begun.closed.push_back(one.epoch);
     begun.closed_changes.push_back(one.changes);
+  }
+  if (begun.owners.empty()) {
+    if (sweep_) sweep_->next_look = begun.next_look;
+    co_return ledger_status::done;
   }
   begun.spans = joined(std::move(begun.spans));
   begun.walk = span_walk(begun.spans);
@@ -240,8 +249,8 @@ task<ledger_status> postgres_ledger::take_window(epoch_id epoch, std::span<owned
   const auto taker = static_cast<std::int32_t>(epoch);
   own_epoch* mine = own(epoch);
   if (mine == nullptr) co_return ledger_status::epoch_ended;
-  // A beat in doubt may still come, with a bound that knows nothing of what is taken now.
-  if (mine->doubtful_beat > mine->confirmed_beat) co_return ledger_status::unavailable;
+  // A beat that is not confirmed may still come, with spans that know nothing of what is taken now.
+  if (mine->beat_number > mine->confirmed_beat) co_return ledger_status::unavailable;
   const page_cursor at = sweep_->walk.at();
   mine->taking = at.accepted_at; // for the beats until it is back
   pg_transaction work;

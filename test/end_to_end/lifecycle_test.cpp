@@ -167,6 +167,10 @@ BOOST_AUTO_TEST_CASE(a_full_backlog_refuses_and_recovers) {
   BOOST_TEST(status_of(stack.server, "/readyz") == 503U);
   stack.configure("failure", R"({"failure":false})");
   BOOST_TEST(comes([&] { return status_of(stack.server, "/readyz") == 200U; }));
+  BOOST_TEST(comes([&] {
+    return stack.server.caller().call("GET", "/payments-summary").body.find(R"("totalRequests":50,)") !=
+           std::string::npos;
+  }));
   stack.post(50, 1);
   BOOST_TEST(stack.acknowledged() == 100U);
   const audit_report report = stack.audit();

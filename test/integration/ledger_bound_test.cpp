@@ -192,7 +192,8 @@ BOOST_AUTO_TEST_CASE(rows_taken_over_while_a_beat_is_under_way_stay_within_the_b
   const auto beating = reactor.start(taker.get().beat(epoch));
   BOOST_REQUIRE(reactor.await(beating).has_value());
   BOOST_TEST(rows_out_of_bounds() == "0");
-  BOOST_REQUIRE(reactor.await(taking) == ledger_status::done);
+  const ledger_status status = reactor.await(taking); // a beat that is not confirmed stops it
+  BOOST_REQUIRE((status == ledger_status::done || status == ledger_status::unavailable));
   BOOST_TEST(rows_out_of_bounds() == "0");
 }
 
@@ -307,7 +308,8 @@ BOOST_AUTO_TEST_CASE(the_bound_holds_whatever_happens) {
       const auto beating = reactor.start(one.get().beat(epoch));
       BOOST_REQUIRE(reactor.await(beating).has_value());
       BOOST_REQUIRE(session.value(count_out_of_bounds) == "0");
-      BOOST_REQUIRE(reactor.await(taking) == ledger_status::done);
+      const ledger_status status = reactor.await(taking);
+      BOOST_REQUIRE((status == ledger_status::done || status == ledger_status::unavailable));
       break;
     }
     case 5:

@@ -1,9 +1,11 @@
 // How PostgreSQL runs each statement of the ledger over a million payments: with plans made while the tables
 // were empty, as a connection that lived on keeps them, and with those made after an ANALYZE. No table is
-// scanned, nothing is sorted on disk, and what is touched is bounded.
+// scanned, nothing is sorted on disk, and what is touched is bounded. REPASSE_OLDER_MILLIONS=9 in the
+// environment puts nine million older payments before them.
 #include "test/integration/ledger_statements.hpp"
 #include "test/integration/sql_session.hpp"
 
+#include <cstdlib>
 #include <map>
 
 namespace repasse {
@@ -25,13 +27,19 @@ INSERT INTO epochs (epoch, instance, open_from, open_until, marked, swept)
   SELECT i, 'test', ARRAY['2026-01-01'::timestamptz + interval '9000 s'], '{infinity}', i < 2000, i < 2000 FROM generate_series(1, 2001) AS i;
 SELECT setval(pg_get_serial_sequence('epochs', 'epoch'), 5000);
 UPDATE epochs SET beat = 1, steady_since = clock_timestamp() - interval '1 h' WHERE epoch >= 2000;
-UPDATE epochs SET marked = true WHERE epoch = 2001;
+UPDATE epochs SET marked = true WHERE epoch = 2001;)";
+
+/// Of the payments from $1 to $2.
+constexpr const char* fill_payments = R"(
+PREPARE fill_payments (integer, integer) AS
 INSERT INTO payments (correlation_id, amount_cents, accepted_at, requested_at, processed_at, token, owner, version,
                       attempts, status, processor)
-  SELECT md5(i::text)::uuid, 100 + i, at, CASE WHEN done THEN at END, CASE WHEN done THEN at END, i, 2000 + i % 2, 1, 1,
-         CASE WHEN done THEN 3 ELSE 1 END, 1 + i % 3
+  SELECT md5(i::text)::uuid, 100 + abs(i), at, CASE WHEN done THEN at END, CASE WHEN done THEN at END, i,
+         2000 + abs(i) % 2, 1, 1, CASE WHEN done THEN 3 ELSE 1 END, 1 + abs(i) % 3
     FROM (SELECT i, '2026-01-01'::timestamptz + i * interval '10 ms' AS at, i < 990000 OR i % 3 = 0 AS done
-            FROM generate_series(1, 1000000) AS i) AS x;
+            FROM generate_series($1, $2) AS i) AS x)";
+
+constexpr const char* fill_sums = R"(
 INSERT INTO totals (level, begins, processor, requests, amount_cents)
   SELECT level, floor(1767225600 / span) * span + s * span, p, 1, 100
     FROM (VALUES (0, 1, 10000), (1, 60, 1500), (2, 3600, 700), (3, 86400, 30)) AS l (level, span, n),
@@ -210,6 +218,12 @@ BOOST_AUTO_TEST_CASE(no_statement_scans_a_table_and_all_touch_little) {
   of.session.run("SET statement_timeout = '60s'");
   const steady_time begun = of.reactor.time.now();
   of.session.run(fill);
+  of.session.run(fill_payments);
+  const char* const older = std::getenv("REPASSE_OLDER_MILLIONS");
+  for (long million = older == nullptr ? 0 : -std::strtol(older, nullptr, 10); million <= 0; ++million)
+    of.session.run("EXECUTE fill_payments (" + std::to_string(million * 1'000'000 + 1) + ", " +
+                   std::to_string((million + 1) * 1'000'000) + ")");
+  of.session.run(fill_sums);
   BOOST_TEST_MESSAGE("filled in " << (of.reactor.time.now() - begun) / 1ms << " ms");
   for (const bool is_analyzed : {false, true}) {
     if (is_analyzed) of.server.sql("ANALYZE");
