@@ -22,12 +22,7 @@ public:
   /// Beyond the limit.
   void force() { ++taken_; }
   /// False if there was none by `due`, or dismiss() came first.
-  task<bool> wait_until(steady_time due) {
-    waiter self(clock_);
-    waiting_.push_back(self);
-    co_await self.turn.wait_until(due);
-    co_return self.has_place;
-  }
+  task<bool> wait_until(steady_time due);
   void give_back() {
     if (waiting_.empty() || taken_ > most_) {
       --taken_;
