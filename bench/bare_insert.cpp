@@ -1,6 +1,6 @@
 // The program `bare-insert`: the yardstick for payments in PostgreSQL. Commits batches of rows like ours into
-// a table that has their columns and the primary key, and nothing else; one after the other over one
-// connection.
+// `bare_payments`, which is there and has their columns and the primary key, and nothing else; one after the
+// other over one connection.
 //   bare-insert URL ROWS SECONDS [MILLIS]      a batch each MILLIS milliseconds; 0, the default: without a
 //   pause
 // Prints the rows, and the latencies of a commit.
@@ -23,37 +23,14 @@ constexpr pg_statement<pg_nothing(std::span<const payment_id>, std::span<const s
 INSERT INTO bare_payments (correlation_id, amount_cents, accepted_at, token, owner, version, attempts, status, processor)
 SELECT w.id, w.amount, $3, 1, 1, 1, 0, 1, 1 FROM unnest($1::uuid[], $2::bigint[]) AS w (id, amount))"};
 
-constexpr const char* make_table =
-    "DROP TABLE IF EXISTS bare_payments;"
-    "CREATE TABLE bare_payments (correlation_id uuid PRIMARY KEY, amount_cents bigint NOT NULL,"
-    " accepted_at timestamptz NOT NULL, requested_at timestamptz, processed_at timestamptz, token bigint NOT "
-    "NULL,"
-    " owner integer NOT NULL, version integer NOT NULL, attempts smallint NOT NULL, status smallint NOT NULL,"
-    " processor smallint)";
-
 struct measured {
   bool is_right = true;
   std::uint64_t rows = 0;
   std::vector<std::uint32_t> micros;
 };
 
-task<bool> prepare_table(clock& time, const std::string& url) {
-  pg_connection::config how;
-  how.url = url;
-  how.application_name = "bare-insert";
-  pg_connection link(time, how);
-  task_group running(time);
-  running.spawn(link.run());
-  const auto made = co_await link.script(make_table, time.now() + std::chrono::seconds{10});
-  link.stop();
-  co_await running.join_until(time.now() + std::chrono::seconds{1});
-  co_return made.verdict == pg_verdict::done;
-}
-
 task<> insert_batches(clock& time, std::string url, std::size_t rows, std::chrono::seconds span,
                       std::chrono::milliseconds every, measured& to) {
-  to.is_right = co_await prepare_table(time, url);
-  if (!to.is_right) co_return;
   pg_connection::config how;
   how.url = url;
   how.application_name = "bare-insert";

@@ -24,6 +24,7 @@ struct pg_commit;
 enum class [[nodiscard]] pg_verdict : std::uint8_t{
     done,        ///< committed; its rows are there
     unavailable, ///< nothing was written; the same may work later
+    overtaken,   ///< nothing was written, since another brought the same key first: look again
     in_doubt,    ///< it may have been committed, now or later
     refused      ///< nothing was written, and the same will be refused again: logged as an error
 };

@@ -20,6 +20,7 @@ struct pg_error_meaning {
   constexpr auto later = pg_verdict::unavailable;
   const auto is = [&](std::string_view code) { return sqlstate == code; };
   const std::string_view kind = sqlstate.substr(0, 2);
+  if (is("23505")) return {pg_verdict::overtaken, false};
   if (is("40003")) return {pg_verdict::in_doubt, true}; // statement completion unknown
   if (is("25006")) return {later, true};                // read-only: a standby, another host may write
   if (is("0A000") || is("26000")) return {later, true}; // altered tables, lost statements: prepared anew

@@ -17,7 +17,9 @@ using namespace postgres;
 /// transactions finds its rows.
 constexpr pg_statement<flag()> begin_write{"begin_write", "SELECT pg_current_xact_id() IS NOT NULL"};
 
-// Arrays are unnested in a list of results: several after FROM are first written to a store, row by row.
+// Arrays are unnested in a list of results: several after FROM are first written to a store, row by row. What
+// is known is left out by a look rather than by ON CONFLICT, which also writes each row twice, first as a
+// mere attempt; another who brings the same id meanwhile makes it fail, and it is sent again.
 
 constexpr pg_statement<pg_nothing(std::int32_t, std::span<const payment_id>, std::span<const std::int64_t>,
                                   std::span<const wall_time>, std::span<const std::int64_t>,
@@ -29,7 +31,7 @@ SELECT w.id, w.amount, w.accepted_at, w.token, $1, 1, 0, CASE WHEN w.processor >
   FROM (SELECT unnest($2::uuid[]), unnest($3::bigint[]), unnest($4::timestamptz[]), unnest($5::bigint[]),
                unnest($6::smallint[])) AS w (id, amount, accepted_at, token, processor)
  WHERE EXISTS (SELECT FROM epochs WHERE epoch = $1 AND NOT marked)
-    ON CONFLICT DO NOTHING)"};
+   AND NOT EXISTS (SELECT FROM payments p WHERE p.correlation_id = w.id))"};
 
 struct amended_payment {
   payment_id id{};
@@ -272,17 +274,22 @@ task<ledger_status> postgres_ledger::append(epoch_id epoch, std::span<append_ite
   to.processors.clear();
   for (const std::uint32_t i : to.order) {
     const append_item& item = items[i];
+    if (!to.ids.empty() && to.ids.back() == item.id) continue; // the first of an id brings its row
     to.ids.push_back(item.id);
     to.amounts.push_back(item.amount_cents);
     to.times.push_back(item.accepted_at);
     to.tokens.push_back(static_cast<std::int64_t>(item.token));
     to.processors.push_back(number_of(item.processor));
   }
-  to.work.clear();
-  to.work.add(begin_write);
-  to.work.add(append_payments, static_cast<std::int32_t>(epoch), to.ids, to.amounts, to.times, to.tokens,
-              to.processors);
-  const pg_verdict verdict = co_await appends_.commit(to.work, clock_.now() + append_limit);
+  const steady_time due = clock_.now() + append_limit;
+  pg_verdict verdict = pg_verdict::overtaken;
+  while (verdict == pg_verdict::overtaken && clock_.now() < due) {
+    to.work.clear();
+    to.work.add(begin_write);
+    to.work.add(append_payments, static_cast<std::int32_t>(epoch), to.ids, to.amounts, to.times, to.tokens,
+                to.processors);
+    verdict = co_await appends_.commit(to.work, due);
+  }
   if (verdict != pg_verdict::done) co_return end_append(epoch, status_of(verdict));
   const std::size_t written = to.work.written(1, append_payments);
   const auto verdict_of_all =
@@ -310,6 +317,9 @@ task<ledger_status> postgres_ledger::read_back_appends(epoch_id epoch, std::span
                                                        bool some_written) {
   using enum append_item::verdict;
   buffers& to = append_;
+  to.ids.clear();
+  for (const std::uint32_t i : to.order)
+    to.ids.push_back(items[i].id);
   const ledger_status status = co_await ask_rows(epoch, to, appends_, append_limit, some_written);
   if (status != ledger_status::done) co_return status;
   const auto all = [](const append_item&) { return true; };

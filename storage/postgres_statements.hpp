@@ -68,6 +68,7 @@ void add_fold_statements(std::vector<const pg_prototype*>& to);
   case pg_verdict::in_doubt:
     return ledger_status::in_doubt;
   case pg_verdict::unavailable:
+  case pg_verdict::overtaken:
   case pg_verdict::refused:
     break;
   }

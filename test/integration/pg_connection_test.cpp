@@ -181,7 +181,7 @@ BOOST_AUTO_TEST_CASE(an_error_in_the_second_statement_undoes_the_first_and_nothi
   good.add(insert_note, 13, "next");
   const auto first = here.start(books.link.commit(bad, here.time.now() + 5s));
   const auto second = here.start(books.link.commit(good, here.time.now() + 5s));
-  BOOST_TEST((here.await(first) == pg_verdict::refused));
+  BOOST_TEST((here.await(first) == pg_verdict::overtaken));
   BOOST_TEST((here.await(second) == pg_verdict::done));
   BOOST_TEST(shared_server().sql(
                  "SELECT string_agg(id::text, ' ' ORDER BY id) FROM notes WHERE id BETWEEN 10 AND 19") ==
@@ -196,7 +196,7 @@ BOOST_AUTO_TEST_CASE(an_error_of_the_commit_itself_is_no_success) {
   pg_transaction work;
   work.add(insert_deferred, 1);
   work.add(insert_deferred, 1);
-  BOOST_TEST((books.commit(work) == pg_verdict::refused));
+  BOOST_TEST((books.commit(work) == pg_verdict::overtaken));
   BOOST_TEST(shared_server().sql("SELECT count(*) FROM deferred") == "0");
   BOOST_TEST((verdict_of(books, insert_deferred, 2) == pg_verdict::done));
 }
@@ -206,7 +206,8 @@ BOOST_AUTO_TEST_CASE(every_error_has_its_verdict) {
   kept_connection books(here, config_of(shared_server().url()));
   for (const char* later : {"40001", "40P01", "53100", "53200", "55P03", "57014", "57P03", "58030"})
     BOOST_TEST((verdict_of(books, fail_with, later) == pg_verdict::unavailable), later);
-  for (const char* never_ever : {"22012", "23505", "42501", "P0001", "XX000"})
+  BOOST_TEST((verdict_of(books, fail_with, "23505") == pg_verdict::overtaken));
+  for (const char* never_ever : {"22012", "23514", "42501", "P0001", "XX000"})
     BOOST_TEST((verdict_of(books, fail_with, never_ever) == pg_verdict::refused), never_ever);
   BOOST_TEST(books.link.figures().reconnects == 0U);
 }
