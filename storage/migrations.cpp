@@ -101,6 +101,11 @@ std::optional<std::string> trouble_of_unknown(const applied_migration& row, int 
   return std::nullopt;
 }
 
+/// The same step would fail again: a key that is there twice is there twice.
+bool is_refused(const pg_connection::script_result& result) {
+  return result.verdict == pg_verdict::refused || result.verdict == pg_verdict::overtaken;
+}
+
 migration_report failed(schema_verdict verdict, std::string reason) {
   migration_report report;
   report.verdict = verdict;
@@ -110,7 +115,7 @@ migration_report failed(schema_verdict verdict, std::string reason) {
 
 /// Makes `report` say that `what` happened, and why.
 void blame(migration_report& report, const pg_connection::script_result& result, std::string_view what) {
-  const bool is_final = result.verdict == pg_verdict::refused;
+  const bool is_final = is_refused(result);
   report.verdict = is_final ? schema_verdict::unusable : schema_verdict::unavailable;
   report.reason = fmt::format("{}: {}", what, result.error.empty() ? "no answer" : result.error);
 }
@@ -211,7 +216,7 @@ task<migration_report> migrations::up(steady_time due) {
     migration_report after = co_await status(due);
     if (after.verdict == schema_verdict::behind && after.version <= report.version)
       blame(after, result, "migration " + step.title() + " was not applied");
-    else if (after.verdict == schema_verdict::unusable && result.verdict == pg_verdict::refused)
+    else if (after.verdict == schema_verdict::unusable && is_refused(result))
       after.reason += " (" + result.error + ")";
     if (result.verdict == pg_verdict::done) done.push_back("applied " + step.title());
     report = std::move(after);

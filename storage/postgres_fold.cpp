@@ -1,6 +1,7 @@
-// What the eldest does for all with the PostgreSQL ledger: folds what was settled into the totals. A delta is
-// folded once every transaction that began before its own is over: then none of its like can appear any more,
-// so one number says which deltas are in the totals. Nothing is ever updated but that one row.
+// What the eldest does for all with the PostgreSQL ledger: makes the audit trail's partitions ahead, and
+// folds what was settled into the totals. A delta is folded once every transaction that began before its own
+// is over: then none of its like can appear any more, so one number says which deltas are in the totals.
+// Nothing is ever updated but that one row.
 #include "storage/postgres_ledger.hpp"
 
 #include "storage/postgres_statements.hpp"
@@ -13,6 +14,10 @@ using namespace postgres;
 constexpr std::chrono::nanoseconds fold_period = 500ms;
 /// Between two steps, for the beats on the same connection.
 constexpr std::chrono::nanoseconds fold_breath = 20ms;
+constexpr std::chrono::nanoseconds partition_period = 1h;
+
+constexpr pg_statement<numbered()> make_audit_partitions{"make_audit_partitions",
+                                                         "SELECT make_audit_partitions()"};
 
 constexpr pg_statement<flag()> anything_to_fold{"anything_to_fold", R"(
 SELECT EXISTS (SELECT FROM deltas WHERE transaction >= (SELECT transaction FROM folded)))"};
@@ -93,17 +98,27 @@ UPDATE folded SET days = f.upto FROM f WHERE days < f.upto)"};
 } // namespace
 
 void postgres::add_fold_statements(std::vector<const pg_prototype*>& to) {
-  to.insert(to.end(),
-            {&anything_to_fold.prototype(), &lock_folds.prototype(), &fold_deltas.prototype(),
-             &complete_minutes.prototype(), &complete_hours.prototype(), &complete_days.prototype()});
+  to.insert(to.end(), {&make_audit_partitions.prototype(), &anything_to_fold.prototype(),
+                       &lock_folds.prototype(), &fold_deltas.prototype(), &complete_minutes.prototype(),
+                       &complete_hours.prototype(), &complete_days.prototype()});
 }
 
 task<> postgres_ledger::fold_while_eldest() {
   while (!stopped_) {
     co_await stopping_.wait_for(more_to_fold_ ? fold_breath : fold_period);
     more_to_fold_ = false;
-    if (!stopped_ && clock_.now() < eldest_until_) static_cast<void>(co_await fold());
+    if (stopped_ || clock_.now() >= eldest_until_) continue;
+    static_cast<void>(co_await fold());
+    if (clock_.now() >= partitions_due_) co_await make_partitions();
   }
+}
+
+/// Months ahead, so one that fails is no matter.
+task<> postgres_ledger::make_partitions() {
+  partitions_due_ = clock_.now() + partition_period;
+  pg_transaction work;
+  work.add(make_audit_partitions);
+  static_cast<void>(co_await changes_.commit(work, clock_.now() + change_limit));
 }
 
 task<ledger_status> postgres_ledger::fold() {

@@ -134,6 +134,7 @@ private:
   task<ledger_status> take_window(epoch_id epoch, std::span<owned_row> rows, std::size_t& taken);
 
   task<> fold_while_eldest();
+  task<> make_partitions();
   task<std::optional<page>> read_windows(page_query query, pg_connection& from);
   task<bool> is_replica_fresh();
 
@@ -152,6 +153,7 @@ private:
   std::optional<std::chrono::milliseconds> ahead_;
   steady_time eldest_until_{};
   bool more_to_fold_ = false;
+  steady_time partitions_due_{};
   steady_time replica_fresh_until_{};
 
   // One takeover scan at a time, and one look at own rows.

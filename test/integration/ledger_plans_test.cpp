@@ -174,6 +174,7 @@ std::vector<execution> executions(sql_session& by) {
       {"purge_patience", "", 5},
       {"purge_epochs", "", 200},
       {"purge_audit", "", 60},
+      {"make_audit_partitions", "", 10},
       {"anything_to_fold", "", 10},
       {"lock_folds", "", 20},
       {"fold", "", 1'500},

@@ -185,6 +185,30 @@ BOOST_AUTO_TEST_CASE(what_is_embedded_comes_and_goes_and_the_payments_are_estima
   BOOST_TEST((up(*one).verdict == schema_verdict::right));
 }
 
+BOOST_AUTO_TEST_CASE(months_of_the_audit_trail_are_made_ahead_and_come_back_into_the_rest) {
+  const auto one = start(embedded_migrations());
+  BOOST_TEST((up(*one).verdict == schema_verdict::right));
+  const auto parts = [&] {
+    return sql("SELECT count(*) FROM pg_inherits WHERE inhparent = 'audit'::regclass");
+  };
+  const char* const make = "SELECT make_audit_partitions()";
+  BOOST_TEST(parts() == "4");
+  BOOST_TEST(sql(make) == "0");
+  const auto write = [&](int months) {
+    sql("INSERT INTO audit (at, epoch, event, detail) VALUES (now() + interval '" + std::to_string(months) +
+        " months', 1, 'test', '')");
+  };
+  for (int months = -1; months <= 3; ++months)
+    write(months);
+  BOOST_TEST(sql("SELECT count(*) FROM audit_rest") == "2");
+  BOOST_TEST(down(*one).version == 1);
+  BOOST_TEST(sql("SELECT count(*) FROM audit_rest") == "5");
+  BOOST_TEST((up(*one).verdict == schema_verdict::right)); // what has begun in the rest stays there
+  BOOST_TEST(parts() == "1");
+  sql("DELETE FROM audit");
+  BOOST_TEST(sql(make) == "3");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace repasse
