@@ -125,8 +125,9 @@ private:
     std::vector<time_span> spans{};
     span_walk walk{};
     bool named = true;
-    bool is_clean = true; ///< nothing that was wanted was left
+    bool is_whole = true; ///< all that was wanted came
     std::int64_t strangers = 0;
+    std::vector<time_span> left{}; ///< where those are
   };
   task<ledger_status> begin_sweep(epoch_id epoch);
   task<ledger_status> end_sweep();

@@ -64,6 +64,8 @@ struct taken_row {
   std::int64_t looked_at = 0;
   std::int64_t wanted = 0;
   std::int64_t strangers = 0; ///< that name a processor not configured here: they stay
+  std::optional<wall_time> strangers_from;
+  std::optional<wall_time> strangers_to;
   std::optional<wall_time> end_at;
   std::optional<payment_id> end_id;
   std::optional<payment_id> id;
@@ -113,18 +115,21 @@ last_looked_at AS (
   SELECT accepted_at, correlation_id FROM looked_at ORDER BY accepted_at DESC, correlation_id DESC LIMIT 1),
 counted AS (
   SELECT (SELECT count(*) FROM looked_at) AS looked_at, (SELECT count(*) FROM wanted) AS wanted,
-         (SELECT count(*) FROM looked_at WHERE owner = ANY ($3::integer[]) AND status BETWEEN 1 AND 2
-             AND NOT processor = ANY ($8::smallint[])) AS strangers)
-SELECT c.looked_at, c.wanted, c.strangers,
+         count(*) AS strangers, min(accepted_at) AS strangers_from, max(accepted_at) AS strangers_to
+    FROM looked_at
+   WHERE owner = ANY ($3::integer[]) AND status BETWEEN 1 AND 2 AND NOT processor = ANY ($8::smallint[]))
+SELECT c.looked_at, c.wanted, c.strangers, c.strangers_from, c.strangers_to,
        CASE WHEN c.wanted = $7 THEN w.accepted_at ELSE k.accepted_at END,
        CASE WHEN c.wanted = $7 THEN w.correlation_id ELSE k.correlation_id END,
        t.correlation_id, t.amount_cents, t.accepted_at, t.version, t.attempts, t.status, t.processor
   FROM counted c LEFT JOIN last_wanted w ON true LEFT JOIN last_looked_at k ON true LEFT JOIN taken t ON true
  ORDER BY t.accepted_at, t.correlation_id)"};
 
-constexpr pg_statement<pg_nothing(std::span<const std::int32_t>, std::span<const std::int64_t>)> mark_swept{
-    "mark_swept", R"(
-UPDATE epochs e SET swept = true, open_from = '{}', open_until = '{}'
+/// Nothing is left but what lies in these spans; without spans it is over.
+constexpr pg_statement<pg_nothing(std::span<const std::int32_t>, std::span<const std::int64_t>,
+                                  std::span<const wall_time>, std::span<const wall_time>)>
+    mark_swept{"mark_swept", R"(
+UPDATE epochs e SET swept = cardinality($3::timestamptz[]) = 0, open_from = $3, open_until = $4
   FROM unnest($1::integer[], $2::bigint[]) AS w (epoch, changes)
  WHERE e.epoch = w.epoch AND e.changes = w.changes AND e.marked)"};
 
@@ -276,9 +281,14 @@ task<ledger_status> postgres_ledger::take_window(epoch_id epoch, std::span<owned
     ++came;
   }
   const taken_row told = work.row(0, take_rows, 0);
-  if (static_cast<std::int64_t>(came) < told.wanted || told.strangers > 0) sweep_->is_clean = false;
+  if (static_cast<std::int64_t>(came) < told.wanted) sweep_->is_whole = false;
   const bool is_whole = told.wanted < static_cast<std::int64_t>(limit);
-  if (is_whole) sweep_->strangers += told.strangers;
+  if (is_whole && told.strangers > 0) {
+    sweep_->strangers += told.strangers;
+    sweep_->left.push_back({*told.strangers_from, *told.strangers_to + 1ms});
+    sweep_->left = joined(std::move(sweep_->left));
+    if (sweep_->left.size() > open_rows::spans_max) join_closest(sweep_->left);
+  }
   pass(sweep_->walk, told, is_whole);
   if (!sweep_->walk.has_ended()) co_return ledger_status::done;
   const std::int64_t strangers = sweep_->strangers;
@@ -293,9 +303,15 @@ task<ledger_status> postgres_ledger::take_window(epoch_id epoch, std::span<owned
 task<ledger_status> postgres_ledger::end_sweep() {
   const sweep ended = std::move(*sweep_);
   sweep_.reset();
-  if (!ended.is_clean || ended.closed.empty()) co_return ledger_status::done;
+  if (!ended.is_whole || ended.closed.empty() || ended.left == ended.spans) co_return ledger_status::done;
+  std::vector<wall_time> begins;
+  std::vector<wall_time> ends;
+  for (const time_span& one : ended.left) {
+    begins.push_back(one.begin);
+    ends.push_back(one.end);
+  }
   pg_transaction work;
-  work.add(mark_swept, ended.closed, ended.closed_changes);
+  work.add(mark_swept, ended.closed, ended.closed_changes, begins, ends);
   static_cast<void>(co_await changes_.commit(work, clock_.now() + change_limit)); // else it is swept again
   co_return ledger_status::done;
 }

@@ -170,7 +170,7 @@ std::vector<execution> executions(sql_session& by) {
       {"fence_marked", "", 60},
       {"mark_silent", "(2000)", 60},
       {"list_marked", "(2000)", 60},
-      {"mark_swept", "(" + owners + ", '{0}')", 60},
+      {"mark_swept", "(" + owners + ", '{0}', '{}', '{}')", 60},
       {"purge_patience", "", 5},
       {"purge_epochs", "", 200},
       {"purge_audit", "", 60},

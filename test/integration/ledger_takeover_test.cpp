@@ -145,7 +145,15 @@ BOOST_AUTO_TEST_CASE(rows_that_name_a_processor_not_configured_stay_until_it_is)
     BOOST_TEST(poor.adopt_all(epoch).size() == (i == 0 ? 2U : 0U));
     poor.beat(epoch);
   }
-  BOOST_TEST(server.sql("SELECT swept FROM epochs WHERE epoch = " + std::to_string(dead)) == "f");
+  // Later looks visit the row that is left, and nothing that was accepted since.
+  const std::string is_narrow = "SELECT NOT swept AND open_from = ARRAY[accepted_at] AND open_until = "
+                                "ARRAY[accepted_at + interval '1 ms'] FROM epochs, payments WHERE epoch = " +
+                                std::to_string(dead) + " AND owner = epoch";
+  BOOST_TEST(server.sql(is_narrow) == "t");
+  const std::string row_of_epoch = "SELECT ctid FROM epochs WHERE epoch = " + std::to_string(dead);
+  const std::string before = server.sql(row_of_epoch);
+  poor.adopt_all(epoch);
+  BOOST_TEST(server.sql(row_of_epoch) == before);
   BOOST_TEST(poor.settle(witness(2, 0)) == settled::mismatch);
   const epoch_id next = rich.open();
   rich.make_steady(next);
