@@ -2,6 +2,7 @@
 #pragma once
 
 #include "storage/pg_connection.hpp"
+#include "test/integration/heard_log.hpp"
 #include "test/integration/loop.hpp"
 #include "test/integration/postgres_server.hpp"
 
@@ -81,22 +82,6 @@ private:
 
 public:
   pg_connection link;
-};
-
-/// Takes all that is logged while it lives.
-class heard_log {
-public:
-  heard_log();
-  ~heard_log();
-  heard_log(const heard_log&) = delete;
-  heard_log& operator=(const heard_log&) = delete;
-
-  /// Lines that hold `text`.
-  [[nodiscard]] std::size_t count(std::string_view text) const;
-
-private:
-  struct kept;
-  std::unique_ptr<kept> kept_;
 };
 
 /// With the statements above.
