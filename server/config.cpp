@@ -20,6 +20,8 @@ constexpr std::size_t open_files_per_processor = 40;
 constexpr std::size_t open_files_per_reactor = 8;
 /// A connection and the one that takes its place after DATABASE_CONN_LIFETIME.
 constexpr std::size_t open_files_per_database_connection = 2;
+/// Of a reactor: commands, messages, and an attempt while the one before it ends.
+constexpr std::size_t open_files_for_redis = 3;
 
 /// One reading of an environment, built and used up by parse_config.
 class reading {
@@ -36,6 +38,7 @@ private:
   void choose_storage();
   void check_admin_token();
   void check_database();
+  void choose_redis();
   void check_reactors_share();
   void check_open_files();
   std::size_t database_open_files() const;
@@ -61,8 +64,9 @@ void reading::read(const config_variable& variable, std::size_t processor) {
   const std::string_view owner = has_own ? settings_.processors[processor].name : std::string_view{};
   const auto name = variable.name_for(owner);
   const auto set = value_of(name);
-  const auto text = set.empty() && variable.is_built() ? variable.initial_for(owner) : set;
-  if (text.empty() && !(has_own && variable.is_built())) return;
+  const bool is_set = !set.empty() || (variable.may_be_empty && variables_.contains(name));
+  const auto text = !is_set && variable.is_built() ? variable.initial_for(owner) : set;
+  if (text.empty() && !is_set && !(has_own && variable.is_built())) return;
   const auto problem = variable.read(text, settings_, processor);
   if (problem.empty()) return;
   refused_.insert(variable.name);
@@ -106,6 +110,19 @@ void reading::check_database() {
                        database_connections_a_reactor, settings_.reactors));
 }
 
+void reading::choose_redis() {
+  const bool has_url = !value_of("REDIS_URL").empty();
+  const auto choose = [&](std::string_view name, bool& use) {
+    const auto said = value_of(name);
+    if (said.empty())
+      use = has_url;
+    else if (use && !has_url)
+      refuse(name, said, "expected REDIS_URL to be set");
+  };
+  choose("USE_REDIS_HEALTH_MONITORING", settings_.use_redis_health_monitoring);
+  choose("USE_REDIS_SESSION_CACHE", settings_.use_redis_session_cache);
+}
+
 std::size_t reading::database_open_files() const {
   if (!settings_.use_database_storage) return 0;
   const std::size_t replicas = settings_.database_replica_url.empty() ? 0 : 1;
@@ -137,8 +154,9 @@ void reading::check_open_files() {
   const auto needed =
       settings_.max_connections +
       settings_.processors.size() * (settings_.processor_max_in_flight + open_files_per_processor) +
-      settings_.reactors * (open_files_per_reactor + settings_.listen.size()) + database_open_files() +
-      open_files_spare;
+      settings_.reactors * (open_files_per_reactor + settings_.listen.size() +
+                            (settings_.redis_url.empty() ? 0 : open_files_for_redis)) +
+      database_open_files() + open_files_spare;
   if (needed > machine_.open_files)
     result_.errors.push_back(fmt::format(
         "MAX_CONNECTIONS={} and PROCESSOR_MAX_IN_FLIGHT={} with {} processors: expected to fit the limit of "
@@ -150,6 +168,7 @@ void reading::check_open_files() {
 parsed_config reading::finish() && {
   read_all();
   choose_storage();
+  choose_redis();
   check_admin_token();
   check_database();
   check_reactors_share();

@@ -55,7 +55,15 @@ struct config {
   std::chrono::milliseconds database_conn_timeout{5'000};
   std::chrono::milliseconds database_conn_lifetime{3'600'000};
   bool use_database_storage = false; ///< payments live in PostgreSQL at `database_url`, else in memory
-  std::string admin_token;           ///< empty: there are no admin requests
+  std::string redis_url;             ///< checked; empty if none is given
+  std::uint32_t redis_db = 0;        ///< if the URL holds none
+  std::string redis_password;        ///< if the URL holds none
+  std::chrono::milliseconds redis_conn_timeout{5'000};
+  std::string redis_prefix = "repasse";     ///< of every name in Redis, before a colon; empty: neither
+  bool use_redis_health_monitoring = false; ///< probes are told and heard by Redis
+  bool use_redis_session_cache = false;     ///< final payments are kept in Redis for `cache_ttl`
+  std::chrono::milliseconds cache_ttl{3'600'000};
+  std::string admin_token; ///< empty: there are no admin requests
   bool allow_purge = false;
   std::size_t max_backlog = 1'000'000;
   std::size_t max_connections = 10'000;
@@ -70,7 +78,7 @@ inline constexpr std::size_t reactors_max = 256;
 /// Appends, settles and reads of a reactor have one each, so that none waits behind another's commit.
 inline constexpr std::size_t database_connections_a_reactor = 3;
 
-/// Variables by name. One with an empty value counts as not set.
+/// Variables by name. One with an empty value counts as not set, REDIS_PREFIX excepted.
 using environment = std::map<std::string, std::string, std::less<>>;
 
 /// The environment of this process.

@@ -2,6 +2,7 @@
 
 #include "server/config_database.hpp"
 #include "server/config_field.hpp"
+#include "server/config_redis.hpp"
 
 #include <fmt/format.h>
 
@@ -44,17 +45,24 @@ constexpr config_variable table[] = {
      read_duration<&config::database_conn_lifetime, 1'000>, show_duration<&config::database_conn_lifetime>},
     {"DATABASE_REPLICA_URL", "", "where pages of payments are read while it is not far behind", url,
      read_database_url<&config::database_replica_url>, show_database_url<&config::database_replica_url>},
-    {"REDIS_URL", "", "Redis, redis:// or redis-sentinel://", url, read_nothing_yet, nullptr},
-    {"REDIS_DB", "0", "number of the database in Redis", none, read_nothing_yet, nullptr},
-    {"REDIS_PASSWORD", "", "if the URL holds none", secret, read_nothing_yet, nullptr},
-    {"REDIS_CONN_TIMEOUT", "5s", "an attempt to connect is given up after this", none, read_nothing_yet,
-     nullptr},
-    {"REDIS_PREFIX", "repasse", "first part of every name in Redis", none, read_nothing_yet, nullptr},
+    {"REDIS_URL", "",
+     "Redis, redis://host[:port][/db], redis-sentinel://host1[:port],host2/master[/db] or unix:/path", url,
+     read_redis_url, show_redis_url},
+    {"REDIS_DB", "0", "number of the database in Redis, if the URL holds none", none, read_redis_db,
+     show_redis_db},
+    {"REDIS_PASSWORD", "", "if the URL holds none", secret, read_redis_password, show_redis_password},
+    {"REDIS_CONN_TIMEOUT", "5s", "an attempt to connect is given up after this", none,
+     read_duration<&config::redis_conn_timeout, 100>, show_duration<&config::redis_conn_timeout>},
+    {"REDIS_PREFIX", "repasse", "first part of every name in Redis; may be empty", none, read_redis_prefix,
+     show_redis_prefix, true},
     {"USE_DATABASE_STORAGE", "", "true when DATABASE_URL is set", none,
      read_flag<&config::use_database_storage>, show_flag<&config::use_database_storage>},
-    {"USE_REDIS_HEALTH_MONITORING", "", "true when REDIS_URL is set", none, read_no_flag_yet, nullptr},
-    {"USE_REDIS_SESSION_CACHE", "", "true when REDIS_URL is set", none, read_no_flag_yet, nullptr},
-    {"CACHE_TTL", "1h", "how long the session cache keeps a payment", none, read_nothing_yet, nullptr},
+    {"USE_REDIS_HEALTH_MONITORING", "", "true when REDIS_URL is set", none,
+     read_flag<&config::use_redis_health_monitoring>, show_flag<&config::use_redis_health_monitoring>},
+    {"USE_REDIS_SESSION_CACHE", "", "true when REDIS_URL is set", none,
+     read_flag<&config::use_redis_session_cache>, show_flag<&config::use_redis_session_cache>},
+    {"CACHE_TTL", "1h", "how long the session cache keeps a payment", none,
+     read_duration<&config::cache_ttl, 1'000>, show_duration<&config::cache_ttl>},
     {"ASK_FIRST", "false", "after a restore: ask every processor before a payment's first send", none,
      read_no_flag_yet, nullptr},
     {"ADMIN_TOKEN", "", "what X-Admin-Token must be, 32 characters or more; without it no admin requests",

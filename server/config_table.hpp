@@ -22,6 +22,7 @@ struct config_variable {
   std::string (*read)(std::string_view text, config& to, std::size_t processor);
   /// The effective value; null where there is nothing to show.
   std::string (*show)(const config& from, std::size_t processor);
+  bool may_be_empty = false; ///< set to nothing it is not as if it were not set
 
   [[nodiscard]] bool is_for_each_processor() const;
   /// Its name in the environment.

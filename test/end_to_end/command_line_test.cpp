@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(all_errors_of_a_bad_one_are_told_at_once) {
                          {"PROCESSOR_FALLBACK_URL", "ftp://there"},
                          {"SETTLE_WITHIN", "soon"},
                          {"ADMIN_TOKEN", "too-short-secret"},
-                         {"REDIS_URL", "redis://user:redis-secret@there"}};
+                         {"REDIS_URL", "rediss://user:redis-secret@there"}};
   for (const std::vector<std::string>& arguments : {std::vector<std::string>{"--check-config"}, {}}) {
     const finished_run run = run_repasse(arguments, bad);
     BOOST_TEST(run.status == 2);
