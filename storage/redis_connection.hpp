@@ -77,7 +77,8 @@ public:
   struct config {
     redis_address where;
     std::string name; ///< CLIENT SETNAME: `repasse-17-commands`
-    std::chrono::nanoseconds connect_limit = std::chrono::seconds{1}; ///< of one attempt, to its last reply
+    /// Of one attempt, to its last reply; with Sentinel of each server that is asked.
+    std::chrono::nanoseconds connect_limit = std::chrono::seconds{1};
     /// Between two attempts: doubles between these, less up to a quarter at random.
     std::chrono::nanoseconds pause_min = std::chrono::milliseconds{100};
     std::chrono::nanoseconds pause_max = std::chrono::seconds{1};

@@ -1,6 +1,6 @@
 // Keeps one connection to Redis alive: looks for the server, gets in, watches over the link, begins again.
 // What redis_connection and redis_subscription have in common; they own it, its run() shares it until its
-// own end. Time limits and back-off are here, bytes are the link's.
+// own end. Time limits and back-off are here, bytes are the link's. redis_dial.cpp is one attempt.
 #pragma once
 
 #include "storage/redis_address.hpp"
@@ -58,6 +58,7 @@ private:
     std::vector<std::string> addresses;
   };
 
+  // One attempt.
   task<link> dial();
   task<link> dial_master();
   task<link> dial_file();
@@ -70,7 +71,10 @@ private:
   task<bool> subscribes(const link& fresh, steady_time due);
   [[nodiscard]] std::string refusal(const redis_batch& work, const std::vector<const char*>& names) const;
   void add_auth(redis_batch& work) const;
+  link begin();
+  static std::string why(const link& lost);
 
+  // The life between two attempts.
   void serve(link fresh, const std::string& where);
   steady_time look_after(steady_time now);
   void leave();
@@ -100,7 +104,7 @@ private:
   std::string said_;      ///< logged last
   std::chrono::nanoseconds pause_{0};
   steady_time next_{};
-  link trying_;
+  link trying_; ///< to be closed by stop()
   link serving_;
 };
 

@@ -93,7 +93,7 @@ public:
   [[nodiscard]] bool is_owed() const { return !sent_.empty() || is_subscribing_; }
   /// Since when it has said nothing, or owes it.
   [[nodiscard]] steady_time silent_since() const { return std::max(heard_at_, owed_at_); }
-  /// What it sends and loses from now on is counted.
+  /// What it sends and loses from now on is counted, and limited.
   void count() { counts_ = true; }
 
   /// Ends it, if it has not ended. What is under way is in doubt.
