@@ -75,6 +75,21 @@ std::unique_ptr<postgres_ledger> make_database(clock& time, const config& settin
   return std::make_unique<postgres_ledger>(time, how, schema);
 }
 
+/// `use` tells one connection of a reactor from another.
+redis_connection::config redis_config(const config& settings, std::string_view use, std::uint32_t number) {
+  redis_connection::config how;
+  how.where = {settings.redis_url, settings.redis_password, settings.redis_db};
+  how.name = "repasse-" + std::to_string(number) + "-" + std::string{use};
+  how.connect_limit = std::min<std::chrono::nanoseconds>(settings.redis_conn_timeout, connect_limit_max);
+  how.jitter_seed = number + 1;
+  return how;
+}
+
+std::unique_ptr<redis_connection> make_redis(clock& time, const config& settings, std::uint32_t number) {
+  if (settings.redis_url.empty()) return nullptr;
+  return std::make_unique<redis_connection>(time, redis_config(settings, "commands", number));
+}
+
 } // namespace
 
 reactor::reactor(const config& settings, shared_storage& storage, reactors& all, std::uint32_t number)
@@ -85,6 +100,8 @@ reactor::reactor(const config& settings, shared_storage& storage, reactors& all,
       poller_(context_),
       migrator_(make_migrator(clock_, settings, storage.schema, number)),
       database_(make_database(clock_, settings, storage.schema, number)),
+      names_(settings.redis_prefix),
+      redis_(make_redis(clock_, settings, number)),
       ledger_(database_ ? static_cast<ledger&>(*database_) : storage.memory),
       processors_(make_processors(clock_, poller_, settings, number)),
       flow_(clock_, ledger_, processors_, flow_config(settings, number)),
@@ -111,6 +128,7 @@ void reactor::wind_up() {
 void reactor::run() {
   if (migrator_) migrator_->start();
   if (database_) database_->start();
+  if (redis_) tasks_.spawn(redis_->run());
   flow_.start();
   ownership_.start();
   prober_.start();
@@ -142,6 +160,7 @@ task<> reactor::drain(steady_time due) {
     co_await pause.wait_for(10ms);
   if (migrator_) migrator_->stop();
   if (database_) database_->stop();
+  if (redis_) redis_->stop();
   if (database_) co_await pause.wait_for(goodbye);
   context_.stop();
 }
@@ -171,6 +190,11 @@ reactor_report reactor::report() const {
     seen.latencies = one->latencies();
     seen.health = one->health();
   }
+  if (redis_)
+    made.redis = reactor_report::seen_redis{.is_up = redis_->now_in() == redis_connection::state::connected,
+                                            .since = std::max(started_, redis_->since()),
+                                            .latency = redis_->last_latency(),
+                                            .trouble = redis_->trouble()};
   made.books = ledger_.health();
   if (migrator_ && !migrator_->reason().empty()) made.books.trouble = migrator_->reason();
   made.flow = flow_.counters();

@@ -14,6 +14,8 @@
 #include "server/processor.hpp"
 #include "storage/memory_ledger.hpp"
 #include "storage/postgres_ledger.hpp"
+#include "storage/redis_connection.hpp"
+#include "storage/redis_names.hpp"
 #include "storage/schema_state.hpp"
 
 #include <memory>
@@ -33,6 +35,14 @@ struct reactor_report {
     std::optional<health_report> health;
   };
   std::vector<seen_processor> processors;
+  /// Empty without Redis.
+  struct seen_redis {
+    bool is_up = false;
+    steady_time since{};
+    std::chrono::nanoseconds latency{0};
+    std::string trouble;
+  };
+  std::optional<seen_redis> redis;
   ledger_health books; ///< `kind` is empty in the report of a reactor that did not answer
   flow_counters flow;
   std::size_t held = 0;
@@ -90,6 +100,8 @@ private:
   poller poller_;
   std::unique_ptr<migrator> migrator_;        ///< of the first reactor, with a database
   std::unique_ptr<postgres_ledger> database_; ///< null: payments live in memory
+  redis_names names_;
+  std::unique_ptr<redis_connection> redis_; ///< null: there is none
   ledger& ledger_;
   std::vector<std::unique_ptr<processor>> processors_;
   payment_flow flow_;

@@ -79,6 +79,17 @@ std::string database_line(const ledger_health& books, bool in_database, bool acc
                      books.trouble.empty() ? "" : ", ", books.trouble, clock_text(books));
 }
 
+/// As the reactor sees it that is worst off. A Redis that is away makes nothing unready.
+std::string redis_line(std::span<const reactor_report> reports, steady_time now) {
+  const reactor_report::seen_redis* worst = nullptr;
+  for (const reactor_report& report : reports)
+    if (report.redis && (worst == nullptr || (worst->is_up && !report.redis->is_up))) worst = &*report.redis;
+  if (worst == nullptr) return "redis: not configured\n";
+  return fmt::format("redis: {}, latency {:.1f} ms, since {:.1f} s{}{}\n", worst->is_up ? "up" : "away",
+                     millis(worst->latency), millis(now - worst->since) / 1000,
+                     worst->trouble.empty() ? "" : ", ", worst->trouble);
+}
+
 /// A line for each reactor that is away though others may serve: what reaches it is refused. The database's
 /// line tells of those that only lack their connections.
 std::string absence_lines(std::span<const reactor_report> reports) {
@@ -127,7 +138,7 @@ http_response readiness_page(const config& settings, std::span<const reactor_rep
   if (draining) response.body += "repasse: stopping\n";
   response.body += database_line(books, settings.use_database_storage, accepting, seconds_ago(since));
   response.body += absent;
-  response.body += "redis: not configured\n";
+  response.body += redis_line(reports, now);
   for (std::size_t i = 0; i < settings.processors.size(); ++i) {
     const seen_processor seen = merge(reports, i);
     response.body +=

@@ -1,0 +1,49 @@
+// How everything is called in Redis (CONTRACT section 5), all under one prefix. With `{…}` as the prefix all names
+// share a hash slot.
+#pragma once
+
+#include "storage/payment.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace repasse {
+
+class redis_names {
+public:
+  /// Empty: the names stand alone.
+  explicit redis_names(std::string_view prefix) : root_(prefix) {
+    if (!root_.empty()) root_ += ':';
+  }
+
+  [[nodiscard]] const std::string& root() const { return root_; }
+  [[nodiscard]] std::string health(std::string_view processor) const {
+    return under("processor:health:", processor);
+  }
+  [[nodiscard]] std::string health_updates() const { return root_ + "processor:health:updates"; }
+  /// Of the session cache.
+  [[nodiscard]] std::string payment(const payment_id& id) const {
+    return under("payment:correlation:", to_string(id));
+  }
+  /// The amount of a payment taken in, until it is imported.
+  [[nodiscard]] std::string taken_in(const payment_id& id) const { return under("intake:", to_string(id)); }
+  /// The stream of payments taken in.
+  [[nodiscard]] std::string intake() const { return root_ + "intake"; }
+  /// The copy of the totals by second.
+  [[nodiscard]] std::string totals() const { return root_ + "totals"; }
+  /// What an instance shows of itself.
+  [[nodiscard]] std::string instance(epoch_id epoch) const {
+    return under("instances:", std::to_string(epoch));
+  }
+
+private:
+  [[nodiscard]] std::string under(std::string_view kind, std::string_view which) const {
+    std::string made;
+    made.reserve(root_.size() + kind.size() + which.size());
+    return made.append(root_).append(kind).append(which);
+  }
+
+  std::string root_;
+};
+
+} // namespace repasse
