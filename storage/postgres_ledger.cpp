@@ -33,6 +33,13 @@ SELECT w.id, w.amount, w.accepted_at, w.token, $1, 1, 0, CASE WHEN w.processor >
  WHERE EXISTS (SELECT FROM epochs WHERE epoch = $1 AND NOT marked)
    AND NOT EXISTS (SELECT FROM payments p WHERE p.correlation_id = w.id))"};
 
+/// Of payments that were posted again with another amount.
+constexpr pg_statement<pg_nothing(std::int32_t, std::span<const payment_id>, std::span<const std::int64_t>)>
+    audit_conflicts{"audit_conflicts", R"(
+INSERT INTO audit (correlation_id, epoch, event, detail)
+SELECT w.id, $1, 'conflict', 'posted again with ' || (w.amount / 100.0)::decimal(12, 2)
+  FROM unnest($2::uuid[], $3::bigint[]) AS w (id, amount))"};
+
 struct amended_payment {
   payment_id id{};
   wall_time accepted_at{};
@@ -133,8 +140,8 @@ std::vector<std::string> postgres::session_settings(std::chrono::milliseconds st
 }
 
 std::vector<const pg_prototype*> postgres::statements_of_appends() {
-  return {&begin_write.prototype(), &append_payments.prototype(), &read_back.prototype(),
-          &is_marked.prototype()};
+  return {&begin_write.prototype(), &append_payments.prototype(), &audit_conflicts.prototype(),
+          &read_back.prototype(), &is_marked.prototype()};
 }
 
 std::vector<const pg_prototype*> postgres::statements_of_changes() {
@@ -333,7 +340,18 @@ task<ledger_status> postgres_ledger::read_back_appends(epoch_id epoch, std::span
              (row.token == static_cast<std::int64_t>(item.token) || is_planted(planted::ignore_token)))
       item.answer = fresh;
   });
-  co_return ledger_status::done;
+  to.ids.clear();
+  to.amounts.clear();
+  for (const append_item& item : items) {
+    if (item.answer != conflict) continue;
+    to.ids.push_back(item.id);
+    to.amounts.push_back(item.amount_cents);
+  }
+  if (to.ids.empty()) co_return ledger_status::done;
+  to.work.clear();
+  to.work.add(audit_conflicts, static_cast<std::int32_t>(epoch), to.ids, to.amounts);
+  const pg_verdict verdict = co_await appends_.commit(to.work, clock_.now() + append_limit);
+  co_return verdict == pg_verdict::done ? ledger_status::done : ledger_status::in_doubt; // and repeated
 }
 
 /// Reads the rows of `to.ids`, behind whether the epoch is over, for those that a write left as they were.

@@ -1,5 +1,5 @@
-// How everything is called in Redis (CONTRACT section 5), all under one prefix. With `{…}` as the prefix all names
-// share a hash slot.
+// How everything is called in Redis (CONTRACT section 5), all under one prefix. With `{…}` as the prefix all
+// names share a hash slot.
 #pragma once
 
 #include "storage/payment.hpp"

@@ -149,6 +149,7 @@ std::vector<execution> executions(sql_session& by) {
        "(2000, " + fresh + ", " + repeated("5", 100, "bigint") + ", " + time + ", " + tokens + ", " + none +
            ")",
        2'500},
+      {"audit_conflicts", "(2000, " + ids + ", " + repeated("5", 100, "bigint") + ")", 5'000},
       {"read_back", "(" + ids + ")", 700},
       {"is_marked", "(2000)", 10},
       {"amend",

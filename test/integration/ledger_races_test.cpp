@@ -149,6 +149,24 @@ BOOST_AUTO_TEST_CASE(an_id_that_another_request_of_the_epoch_brought_is_known) {
   BOOST_TEST(again[2].answer == appended::known);
 }
 
+BOOST_AUTO_TEST_CASE(a_conflict_is_kept_in_the_audit_trail) {
+  const postgres_server& server = ledger_server();
+  loop reactor;
+  ledger_bench owner(reactor, server.url());
+  const epoch_id epoch = owner.open();
+  owner.append(epoch, {posted(1, 0)});
+  std::vector<append_item> again{posted(1, 0), posted(2, 0)};
+  again[0].amount_cents = 123'456;
+  BOOST_TEST((owner.run(owner.get().append(epoch, again)) == ledger_status::done));
+  BOOST_TEST(again[0].answer == appended::conflict);
+  BOOST_TEST(again[1].answer == appended::fresh);
+  const auto told = owner.run(owner.get().audit(id_of(1)));
+  BOOST_REQUIRE(told.has_value());
+  BOOST_REQUIRE_EQUAL(told->size(), 1U);
+  BOOST_TEST(told->front().what == "conflict");
+  BOOST_TEST(told->front().detail == "posted again with 1234.56");
+}
+
 BOOST_AUTO_TEST_CASE(an_owner_that_was_silent_is_over_once_its_rows_are_taken) {
   const postgres_server& server = ledger_server();
   loop reactor;
