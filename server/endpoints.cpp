@@ -89,8 +89,8 @@ bool equal_in_constant_time(std::string_view given, std::string_view wanted) {
 
 } // namespace
 
-endpoints::endpoints(clock& time, ledger& books, const config& settings, reactors& all)
-    : clock_(time), ledger_(books), settings_(settings), all_(all) {
+endpoints::endpoints(clock& time, ledger& books, intake* taking_in, const config& settings, reactors& all)
+    : clock_(time), ledger_(books), intake_(taking_in), settings_(settings), all_(all) {
   for (const processor_settings& one : settings.processors)
     names_.push_back(one.name);
 }
@@ -174,10 +174,21 @@ task<http_response> endpoints::payments(const endpoint_request&, const query& pa
 task<http_response> endpoints::payment(std::string id) {
   const std::optional<payment_id> wanted = parse_payment_id(id);
   if (!wanted) co_return problem(404, "no such payment: a correlationId is a UUID");
-  const auto found = co_await ledger_.find(*wanted);
+  auto found = co_await ledger_.find(*wanted);
+  http_response response;
+  if (!found) response.headers = "Repasse-Source: redis\r\n";
+  if ((!found || !*found) && intake_ != nullptr) {
+    const auto taken = co_await intake_->find(*wanted);
+    if (taken && *taken) {
+      payment_record record;
+      record.id = *wanted;
+      record.amount_cents = (*taken)->amount_cents;
+      record.accepted_at = (*taken)->accepted_at;
+      found = std::optional(record);
+    }
+  }
   if (!found) co_return unavailable();
   if (!*found) co_return problem(404, "no such payment");
-  http_response response;
   write_payment(response.body, **found, names_);
   co_return response;
 }
@@ -188,6 +199,7 @@ task<http_response> endpoints::purge(const endpoint_request& request, const quer
   if (!allowed) co_return problem(403, "purging needs ALLOW_PURGE=true or the admin token");
   const ledger_status status = co_await ledger_.purge();
   if (status != ledger_status::done) co_return unavailable();
+  if (intake_ != nullptr) co_await intake_->purge();
   auto tell = [](reactor& one) -> task<bool> {
     one.purged();
     co_return true;

@@ -7,6 +7,7 @@
 #include "server/http_session.hpp"
 #include "server/http_target.hpp"
 #include "server/reactors.hpp"
+#include "storage/intake.hpp"
 #include "storage/ledger.hpp"
 
 #include <optional>
@@ -17,7 +18,8 @@ namespace repasse {
 
 class endpoints {
 public:
-  endpoints(clock& time, ledger& books, const config& settings, reactors& all);
+  /// `taking_in` may be null.
+  endpoints(clock& time, ledger& books, intake* taking_in, const config& settings, reactors& all);
 
   task<http_response> answer(endpoint_request request);
 
@@ -45,6 +47,7 @@ private:
 
   clock& clock_;
   ledger& ledger_;
+  intake* intake_;
   const config& settings_;
   reactors& all_;
   std::vector<std::string> names_; ///< of the processors, in order

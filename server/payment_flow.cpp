@@ -17,6 +17,10 @@ using namespace std::chrono_literals;
 
 /// How long an append waits for a new epoch before its clients are told.
 constexpr std::chrono::nanoseconds epoch_patience = 500ms;
+/// How long the ledger may take over an append before its clients are led to the intake.
+constexpr std::chrono::nanoseconds append_patience = 250ms;
+/// And the intake, before they are told.
+constexpr std::chrono::nanoseconds take_in_patience = 150ms;
 /// How often those who wait look again, while nothing tells them to.
 constexpr std::chrono::nanoseconds waiting_look = 10ms;
 constexpr std::chrono::nanoseconds idle_look = 50ms;
@@ -31,10 +35,11 @@ constexpr std::chrono::nanoseconds retry_pause_max = 1s;
 
 } // namespace
 
-payment_flow::payment_flow(clock& time, ledger& books, std::span<const std::unique_ptr<processor>> processors,
-                           const config& settings)
+payment_flow::payment_flow(clock& time, ledger& books, intake* taking_in,
+                           std::span<const std::unique_ptr<processor>> processors, const config& settings)
     : clock_(time),
       ledger_(books),
+      intake_(taking_in),
       processors_(processors),
       config_(settings),
       cheapest_first_(processors.size()),
@@ -45,6 +50,7 @@ payment_flow::payment_flow(clock& time, ledger& books, std::span<const std::uniq
       doubts_(processors.size()),
       recoveries_(processors.size()),
       appends_(time, settings.batch_max),
+      diverted_(time, intake::batch_max),
       amends_(time, settings.batch_max),
       settlements_(time, settings.batch_max),
       flush_wanted_(time),
@@ -58,6 +64,7 @@ payment_flow::payment_flow(clock& time, ledger& books, std::span<const std::uniq
 
 void payment_flow::start() {
   tasks_.spawn(journal());
+  if (intake_ != nullptr) tasks_.spawn(take_in());
   tasks_.spawn(dispatch());
   tasks_.spawn(amend_batches());
   tasks_.spawn(settle_batches());
@@ -66,11 +73,18 @@ void payment_flow::start() {
 // 1. Accept: route it, hold it, put it into the next batch.
 
 void payment_flow::accept(const posted_payment& payment, const accept_reply& reply) {
-  if (stuck_ || held_.size() >= config_.backlog_max) {
-    ++counters_.refused;
-    reply.answer(reply.who, reply.where, stuck_ ? accept_verdict::unavailable : accept_verdict::overloaded);
-    return;
-  }
+  if (stuck_) return divert(payment, reply);
+  if (held_.size() < config_.backlog_max) return hold(payment, {}, reply);
+  ++counters_.refused;
+  reply.answer(reply.who, reply.where, accept_verdict::overloaded);
+}
+
+void payment_flow::import(const taken_payment& payment, const accept_reply& reply) {
+  if (!stuck_) return hold({payment.id, payment.amount_cents}, payment.accepted_at, reply);
+  reply.answer(reply.who, reply.where, accept_verdict::unavailable);
+}
+
+void payment_flow::hold(const posted_payment& payment, wall_time accepted_at, const accept_reply& reply) {
   const steady_time now = clock_.now();
   held_payment held;
   held.id = payment.id;
@@ -80,6 +94,7 @@ void payment_flow::accept(const posted_payment& payment, const accept_reply& rep
   entry one;
   one.slot = held_.hold(held);
   one.token = ++next_token_;
+  one.accepted_at = accepted_at;
   one.reply = reply;
   // The choice of processor rides on the row's insert, if the send can start at once.
   if (held_.waiting() == 0 && now < send_by()) one.at = route_for(one.slot, now);
@@ -97,7 +112,10 @@ void payment_flow::accept(const posted_payment& payment, const accept_reply& rep
 task<> payment_flow::journal() {
   for (;;) {
     const std::span<entry> batch = co_await appends_.next();
+    appending_ = batch;
+    append_due_ = clock_.now() + append_patience;
     co_await append(batch);
+    append_due_ = never;
   }
 }
 
@@ -109,7 +127,7 @@ task<> payment_flow::append(std::span<entry> batch) {
     append_items_.push_back({.id = held.id,
                              .amount_cents = static_cast<std::int64_t>(held.amount_cents),
                              .token = one.token,
-                             .accepted_at = now,
+                             .accepted_at = one.is_import() ? one.accepted_at : now,
                              .processor = one.at});
   }
   bool in_doubt = false;
@@ -117,8 +135,7 @@ task<> payment_flow::append(std::span<entry> batch) {
     while (epoch_ == 0) {
       const bool begun = co_await epoch_begun_.wait_for(epoch_patience);
       if (epoch_ != 0 || (begun && !stuck_)) continue;
-      stuck_ = true;
-      appends_.drop([this](entry& one) { refuse({&one, 1}); });
+      give_up_waiting(batch);
       if (!in_doubt) co_return refuse(batch);
     }
     const epoch_id epoch = epoch_;
@@ -130,15 +147,13 @@ task<> payment_flow::append(std::span<entry> batch) {
       co_return conclude(batch, epoch);
     case ledger_status::unavailable:
       vouched_ = false;
-      if (!in_doubt) co_return refuse(batch);
-      break;
+      if (in_doubt) break;
+      stuck_ = false; // the next one asks again, and is told at once
+      co_return refuse(batch);
     case ledger_status::in_doubt:
       in_doubt = true;
-      stuck_ = true;
       ++counters_.repeated_appends;
-      for (entry& one : batch)
-        answer(one, accept_verdict::unavailable);
-      appends_.drop([this](entry& one) { refuse({&one, 1}); }); // these wait no longer than they must
+      give_up_waiting(batch);
       break;
     case ledger_status::epoch_ended:
       if (epoch == epoch_) {
@@ -179,13 +194,13 @@ void payment_flow::conclude(std::span<entry> batch, epoch_id epoch) {
       let_go(one);
       break;
     }
-    answer(one, verdict);
+    answer(one.reply, verdict);
   }
 }
 
-void payment_flow::answer(entry& one, accept_verdict verdict) {
-  if (one.reply.answer != nullptr) one.reply.answer(one.reply.who, one.reply.where, verdict);
-  one.reply.answer = nullptr;
+void payment_flow::answer(accept_reply& reply, accept_verdict verdict) {
+  if (reply.answer != nullptr) reply.answer(reply.who, reply.where, verdict);
+  reply.answer = nullptr;
 }
 
 void payment_flow::conclude_fresh(const entry& one, bool still_ours) {
@@ -207,12 +222,99 @@ void payment_flow::let_go(const entry& one) {
   held_.release(one.slot);
 }
 
+/// The ledger has not written these.
 void payment_flow::refuse(std::span<entry> batch) {
   for (entry& one : batch) {
-    ++counters_.refused;
-    answer(one, accept_verdict::unavailable);
+    if (one.is_import())
+      answer(one.reply, accept_verdict::unavailable);
+    else if (const accept_reply reply = std::exchange(one.reply, {}); reply.answer != nullptr)
+      divert({held_[one.slot].id, static_cast<std::int64_t>(held_[one.slot].amount_cents)}, reply);
     let_go(one);
   }
+}
+
+/// The ledger does not say what became of `batch`: its rows are found out all the same, but its clients, and
+/// those behind them, wait no longer. A row that is there and in the intake too is one payment: it is
+/// imported as known.
+void payment_flow::give_up_waiting(std::span<entry> batch) {
+  stuck_ = true;
+  for (entry& one : batch) {
+    if (one.is_import()) {
+      answer(one.reply, accept_verdict::unavailable);
+      continue;
+    }
+    const accept_reply reply = std::exchange(one.reply, {});
+    if (reply.answer != nullptr)
+      divert({held_[one.slot].id, static_cast<std::int64_t>(held_[one.slot].amount_cents)}, reply);
+  }
+  appends_.drop([this](entry& one) { refuse({&one, 1}); });
+}
+
+// 2b. The ledger is away: Redis may take the payment in, durably. Whoever reaches the ledger imports it.
+
+void payment_flow::divert(const posted_payment& payment, const accept_reply& reply) {
+  if (can_take_in()) return diverted_.push({payment, reply});
+  ++counters_.refused;
+  reply.answer(reply.who, reply.where, accept_verdict::unavailable);
+}
+
+task<> payment_flow::take_in() {
+  for (;;) {
+    const std::span<diverted> batch = co_await diverted_.next();
+    intake_items_.clear();
+    const wall_time now = clock_.wall();
+    for (const diverted& one : batch)
+      intake_items_.push_back(
+          {.id = one.payment.id, .amount_cents = one.payment.amount_cents, .accepted_at = now});
+    taking_in_ = batch;
+    take_in_due_ = clock_.now() + take_in_patience;
+    co_await intake_->take_in(intake_items_);
+    take_in_due_ = never;
+    is_intake_stuck_ = false;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      accept_verdict verdict = accept_verdict::unavailable;
+      switch (intake_items_[i].answer) {
+      case intake_item::verdict::taken:
+        ++counters_.taken_in;
+        verdict = accept_verdict::accepted;
+        break;
+      case intake_item::verdict::known:
+        ++counters_.replayed;
+        verdict = accept_verdict::replayed;
+        break;
+      case intake_item::verdict::conflict:
+        ++counters_.conflicts;
+        verdict = accept_verdict::conflict;
+        break;
+      case intake_item::verdict::full:
+        ++counters_.refused;
+        verdict = accept_verdict::overloaded;
+        break;
+      case intake_item::verdict::unavailable:
+        ++counters_.refused;
+        break;
+      }
+      answer(batch[i].reply, verdict);
+    }
+  }
+}
+
+/// A store that is silent holds up no client: an append's are led to the intake, the intake's are told.
+void payment_flow::look_after_stores() {
+  const steady_time now = clock_.now();
+  if (now >= append_due_ && can_take_in()) {
+    append_due_ = never;
+    give_up_waiting(appending_);
+  }
+  if (now < take_in_due_) return;
+  take_in_due_ = never;
+  is_intake_stuck_ = true;
+  const auto refuse_one = [this](diverted& one) {
+    ++counters_.refused;
+    answer(one.reply, accept_verdict::unavailable);
+  };
+  std::for_each(taking_in_.begin(), taking_in_.end(), refuse_one);
+  diverted_.drop(refuse_one);
 }
 
 // 3. Wait: payments that could not start at once name no processor. They go oldest first, and each fourth
@@ -223,6 +325,7 @@ task<> payment_flow::dispatch() {
     const bool some_wait = held_.waiting() > 0 || !refused_waiting_.empty();
     co_await work_.wait_for(some_wait ? waiting_look : idle_look);
     look_after_processors();
+    look_after_stores();
     note_acceptance();
     send_waiting();
   }
@@ -313,7 +416,7 @@ void payment_flow::note_acceptance() {
   could_accept_ = can_accept();
   could_accept_since_ = clock_.now();
   if (could_accept_)
-    spdlog::info("payments are accepted again");
+    spdlog::info("payments are accepted again{}", can_append() ? "" : ", by Redis");
   else
     spdlog::warn("no payments are accepted: {}", held_.size() >= config_.backlog_max ? "too many wait"
                                                  : full_                             ? "the ledger is full"

@@ -11,6 +11,7 @@
 #include "server/processor.hpp"
 #include "server/router.hpp"
 #include "storage/batcher.hpp"
+#include "storage/intake.hpp"
 #include "storage/ledger.hpp"
 
 #include <boost/intrusive/list.hpp>
@@ -47,7 +48,8 @@ struct flow_counters {
   std::uint64_t accepted = 0;
   std::uint64_t replayed = 0;
   std::uint64_t conflicts = 0;
-  std::uint64_t refused = 0; ///< 503
+  std::uint64_t refused = 0;  ///< 503
+  std::uint64_t taken_in = 0; ///< by Redis, while the ledger was away
   std::uint64_t settled = 0;
   std::uint64_t rejected = 0;
   std::uint64_t doubts = 0;
@@ -88,12 +90,16 @@ public:
     std::uint32_t jitter_seed = 1;
   };
 
-  payment_flow(clock& time, ledger& books, std::span<const std::unique_ptr<processor>> processors,
-               const config& settings);
+  /// `taking_in`: where payments go while the ledger is away; null: nowhere.
+  payment_flow(clock& time, ledger& books, intake* taking_in,
+               std::span<const std::unique_ptr<processor>> processors, const config& settings);
 
   void start();
   /// Takes a payment in. The answer comes once it is durable.
   void accept(const posted_payment& payment, const accept_reply& reply);
+  /// The same for one out of the intake, accepted then: `unavailable` means that it has to stay there for
+  /// now.
+  void import(const taken_payment& payment, const accept_reply& reply);
   /// Ends when what is held has come to its outcome, or was handed over, or at `due`: true if nothing is
   /// left.
   task<bool> drain(steady_time due);
@@ -119,9 +125,16 @@ public:
   [[nodiscard]] std::size_t held() const { return held_.size(); }
   [[nodiscard]] std::size_t waiting() const { return held_.waiting() + refused_waiting_.size(); }
   /// The ledger answers, had room for the last payment, and fewer wait than are allowed.
-  [[nodiscard]] bool can_accept() const {
+  [[nodiscard]] bool can_append() const {
     return vouched_ && !stuck_ && !full_ && epoch_ != 0 && held_.size() < config_.backlog_max;
   }
+  /// Or the ledger is away, and the intake is open.
+  [[nodiscard]] bool can_accept() const { return can_append() || (is_ledger_away() && can_take_in()); }
+  [[nodiscard]] bool can_take_in() const {
+    return intake_ != nullptr && intake_->is_open() && !is_intake_stuck_;
+  }
+  [[nodiscard]] bool may_import() const { return epoch_ != 0 && !stuck_ && !leaving_; }
+  [[nodiscard]] bool is_ledger_away() const { return stuck_ || !vouched_ || epoch_ == 0; }
   /// When that last changed, to some ten milliseconds.
   [[nodiscard]] steady_time can_accept_since() const { return could_accept_since_; }
 
@@ -131,6 +144,14 @@ private:
     held_slot slot = 0;
     processor_index at = no_processor;
     std::uint64_t token = 0;
+    wall_time accepted_at{}; ///< of an import; of others its batch is accepted at once
+    accept_reply reply;
+
+    [[nodiscard]] bool is_import() const { return accepted_at != wall_time{}; }
+  };
+  /// A payment on its way to the intake.
+  struct diverted {
+    posted_payment payment;
     accept_reply reply;
   };
   /// A change of a row that a coroutine waits for.
@@ -159,13 +180,18 @@ private:
   template <typename T>
   using linked = boost::intrusive::list<T, boost::intrusive::constant_time_size<false>>;
 
+  void hold(const posted_payment& payment, wall_time accepted_at, const accept_reply& reply);
   task<> journal();
   task<> append(std::span<entry> batch);
   void conclude(std::span<entry> batch, epoch_id epoch);
   void conclude_fresh(const entry& one, bool still_ours);
   void let_go(const entry& one);
   void refuse(std::span<entry> batch);
-  static void answer(entry& one, accept_verdict verdict);
+  void give_up_waiting(std::span<entry> batch);
+  void divert(const posted_payment& payment, const accept_reply& reply);
+  task<> take_in();
+  void look_after_stores();
+  static void answer(accept_reply& reply, accept_verdict verdict);
 
   task<> dispatch();
   void send_waiting();
@@ -200,6 +226,7 @@ private:
 
   clock& clock_;
   ledger& ledger_;
+  intake* intake_;
   std::span<const std::unique_ptr<processor>> processors_;
   config config_;
   std::vector<processor_index> cheapest_first_;
@@ -226,9 +253,16 @@ private:
   std::vector<std::uint64_t> recoveries_;
 
   batcher<entry> appends_;
+  std::span<entry> appending_;     ///< the batch that the ledger has
+  steady_time append_due_ = never; ///< its clients wait no longer if the intake is open
+  batcher<diverted> diverted_;
+  std::span<diverted> taking_in_;   ///< the batch that the intake has
+  steady_time take_in_due_ = never; ///< its clients wait no longer
+  bool is_intake_stuck_ = false;    ///< it does not say what became of that batch
   batcher<change*> amends_;
   batcher<settlement> settlements_;
   std::vector<append_item> append_items_;
+  std::vector<intake_item> intake_items_;
   std::vector<amend_item> amend_items_;
   std::vector<settle_item> settle_items_;
   std::uint64_t answers_ = 0;

@@ -17,6 +17,7 @@ void flow_counters::add(const flow_counters& other) {
   replayed += other.replayed;
   conflicts += other.conflicts;
   refused += other.refused;
+  taken_in += other.taken_in;
   settled += other.settled;
   rejected += other.rejected;
   doubts += other.doubts;

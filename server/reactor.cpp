@@ -90,6 +90,14 @@ std::unique_ptr<redis_connection> make_redis(clock& time, const config& settings
   return std::make_unique<redis_connection>(time, redis_config(settings, "commands", number));
 }
 
+std::unique_ptr<intake> make_intake(clock& time, redis_connection* redis, const redis_names& names,
+                                    const config& settings, std::uint32_t number) {
+  if (!settings.use_database_storage || redis == nullptr) return nullptr;
+  return std::make_unique<intake>(time, *redis, names,
+                                  intake::config{.payments_max = settings.max_backlog,
+                                                 .consumer = instance_name() + ":" + std::to_string(number)});
+}
+
 } // namespace
 
 reactor::reactor(const config& settings, shared_storage& storage, reactors& all, std::uint32_t number)
@@ -102,12 +110,14 @@ reactor::reactor(const config& settings, shared_storage& storage, reactors& all,
       database_(make_database(clock_, settings, storage.schema, number)),
       names_(settings.redis_prefix),
       redis_(make_redis(clock_, settings, number)),
+      intake_(make_intake(clock_, redis_.get(), names_, settings, number)),
       ledger_(database_ ? static_cast<ledger&>(*database_) : storage.memory),
       processors_(make_processors(clock_, poller_, settings, number)),
-      flow_(clock_, ledger_, processors_, flow_config(settings, number)),
+      flow_(clock_, ledger_, intake_.get(), processors_, flow_config(settings, number)),
+      importer_(intake_ ? std::make_unique<importer>(clock_, *intake_, flow_) : nullptr),
       ownership_(clock_, ledger_, flow_),
       prober_(clock_, {.processors = processors_.size()}, probe_calls()),
-      endpoints_(clock_, ledger_, settings, all),
+      endpoints_(clock_, ledger_, intake_.get(), settings, all),
       listener_(clock_, poller_, flow_,
                 [this](endpoint_request request) { return endpoints_.answer(std::move(request)); },
                 all.connections(), {.connections_max = settings.max_connections}),
@@ -129,7 +139,9 @@ void reactor::run() {
   if (migrator_) migrator_->start();
   if (database_) database_->start();
   if (redis_) tasks_.spawn(redis_->run());
+  if (intake_) intake_->start();
   flow_.start();
+  if (importer_) importer_->start();
   ownership_.start();
   prober_.start();
   listener_.start();
@@ -146,6 +158,7 @@ task<> reactor::drain(steady_time due) {
   event pause(clock_);
   co_await pause.wait_for(std::min(notice_max, (due - clock_.now()) / 10));
   listener_.stop();
+  if (importer_) importer_->stop();
   const bool settled = co_await flow_.drain(due);
   const steady_time gone = std::min(due, clock_.now() + farewell);
   while (listener_.connections() > 0 && clock_.now() < gone)
@@ -160,6 +173,7 @@ task<> reactor::drain(steady_time due) {
     co_await pause.wait_for(10ms);
   if (migrator_) migrator_->stop();
   if (database_) database_->stop();
+  if (intake_) intake_->stop();
   if (redis_) redis_->stop();
   if (database_) co_await pause.wait_for(goodbye);
   context_.stop();
@@ -195,13 +209,17 @@ reactor_report reactor::report() const {
                                             .since = std::max(started_, redis_->since()),
                                             .latency = redis_->last_latency(),
                                             .trouble = redis_->trouble()};
+  if (intake_)
+    made.taking_in = reactor_report::seen_intake{intake_->is_open(), intake_->trouble(), intake_->figures()};
   made.books = ledger_.health();
   if (migrator_ && !migrator_->reason().empty()) made.books.trouble = migrator_->reason();
   made.flow = flow_.counters();
   made.held = flow_.held();
   made.waiting = flow_.waiting();
   made.has_epoch = flow_.epoch() != 0;
-  made.can_accept = flow_.can_accept() && made.books.is_up; // the flow learns that only from its next payment
+  // The flow learns only from its next payment that the ledger is away.
+  made.can_accept = (flow_.can_append() && made.books.is_up) ||
+                    (flow_.can_take_in() && (flow_.is_ledger_away() || !made.books.is_up));
   made.since = std::max(started_, flow_.can_accept_since());
   return made;
 }

@@ -6,12 +6,14 @@
 #include "health/prober.hpp"
 #include "server/config.hpp"
 #include "server/endpoints.hpp"
+#include "server/importer.hpp"
 #include "server/listener.hpp"
 #include "server/migrator.hpp"
 #include "server/ownership.hpp"
 #include "server/payment_flow.hpp"
 #include "server/poller.hpp"
 #include "server/processor.hpp"
+#include "storage/intake.hpp"
 #include "storage/memory_ledger.hpp"
 #include "storage/postgres_ledger.hpp"
 #include "storage/redis_connection.hpp"
@@ -43,6 +45,13 @@ struct reactor_report {
     std::string trouble;
   };
   std::optional<seen_redis> redis;
+  /// Empty where payments cannot be taken in by Redis at all.
+  struct seen_intake {
+    bool is_open = false;
+    std::string trouble;
+    intake_figures figures;
+  };
+  std::optional<seen_intake> taking_in;
   ledger_health books; ///< `kind` is empty in the report of a reactor that did not answer
   flow_counters flow;
   std::size_t held = 0;
@@ -86,7 +95,10 @@ public:
   [[nodiscard]] payment_flow& flow() { return flow_; }
   void heard(processor_index index, const health_report& report) { processors_[index]->heard(report); }
   /// All epochs were ended by a purge, but for those begun since: ours may be one of either.
-  void purged() { ownership_.look(); }
+  void purged() {
+    ownership_.look();
+    if (intake_) intake_->forget_remembered();
+  }
 
 private:
   task<> drain(steady_time due);
@@ -102,9 +114,11 @@ private:
   std::unique_ptr<postgres_ledger> database_; ///< null: payments live in memory
   redis_names names_;
   std::unique_ptr<redis_connection> redis_; ///< null: there is none
+  std::unique_ptr<intake> intake_;          ///< with a database and Redis
   ledger& ledger_;
   std::vector<std::unique_ptr<processor>> processors_;
   payment_flow flow_;
+  std::unique_ptr<importer> importer_; ///< with an intake
   ownership ownership_;
   prober prober_;
   endpoints endpoints_;

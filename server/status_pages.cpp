@@ -90,6 +90,20 @@ std::string redis_line(std::span<const reactor_report> reports, steady_time now)
                      worst->trouble.empty() ? "" : ", ", worst->trouble);
 }
 
+/// Of the reactor whose intake is closed, if there is one.
+std::string intake_line(std::span<const reactor_report> reports) {
+  const reactor_report::seen_intake* worst = nullptr;
+  std::size_t remembered = 0;
+  for (const reactor_report& report : reports) {
+    if (!report.taking_in) continue;
+    remembered += report.taking_in->figures.remembered;
+    if (worst == nullptr || !report.taking_in->is_open) worst = &*report.taking_in;
+  }
+  if (worst == nullptr) return {};
+  return fmt::format("intake: {}{}{}, {} payments wait for PostgreSQL\n", worst->is_open ? "open" : "closed",
+                     worst->is_open ? "" : ", ", worst->is_open ? "" : worst->trouble, remembered);
+}
+
 /// A line for each reactor that is away though others may serve: what reaches it is refused. The database's
 /// line tells of those that only lack their connections.
 std::string absence_lines(std::span<const reactor_report> reports) {
@@ -97,7 +111,7 @@ std::string absence_lines(std::span<const reactor_report> reports) {
   for (std::size_t i = 0; i < reports.size(); ++i)
     if (const reactor_report& one = reports[i]; one.books.kind.empty())
       lines += fmt::format("reactor {}: does not answer\n", i);
-    else if (!one.has_epoch)
+    else if (!one.can_accept && !one.has_epoch)
       lines += fmt::format("reactor {}: has no epoch\n", i);
   return lines;
 }
@@ -133,12 +147,13 @@ http_response readiness_page(const config& settings, std::span<const reactor_rep
   const std::string absent = absence_lines(reports);
   if (!books.is_up && books.since != steady_time{}) since = books.since;
   http_response response;
-  response.status = accepting && books.is_up && absent.empty() && !draining ? 200 : 503;
+  response.status = accepting && absent.empty() && !draining ? 200 : 503;
   response.content_type = "text/plain; charset=utf-8";
   if (draining) response.body += "repasse: stopping\n";
   response.body += database_line(books, settings.use_database_storage, accepting, seconds_ago(since));
   response.body += absent;
   response.body += redis_line(reports, now);
+  response.body += intake_line(reports);
   for (std::size_t i = 0; i < settings.processors.size(); ++i) {
     const seen_processor seen = merge(reports, i);
     response.body +=

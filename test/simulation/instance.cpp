@@ -40,7 +40,7 @@ instance::instance(ledger& books, poller& no_sockets, const instance_settings& s
       clock_(*context_),
       ledger_(clock_, books, weather),
       processors_(make_processors(clock_, no_sockets, settings, number)),
-      flow_(clock_, ledger_, processors_,
+      flow_(clock_, ledger_, nullptr, processors_,
             {.how = settings.how,
              .backlog_max = settings.backlog_max,
              .hands_over = true,

@@ -1,0 +1,79 @@
+#include "server/importer.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace repasse {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t batch_max = 1'000;
+/// Between two looks while there is nothing to import, and while the ledger is away.
+constexpr std::chrono::nanoseconds idle_look = 200ms;
+
+} // namespace
+
+importer::importer(clock& time, intake& from, payment_flow& flow)
+    : clock_(time), intake_(from), flow_(flow), all_answered_(time), pause_(time), tasks_(time) {}
+
+void importer::stop() {
+  stopping_ = true;
+  pause_.notify();
+}
+
+task<> importer::run() {
+  while (!stopping_) {
+    bool some = false;
+    const std::size_t room = std::min(batch_max, flow_.room());
+    if (flow_.may_import() && room > 0) {
+      std::vector<taken_payment> batch = co_await intake_.next(room);
+      some = !batch.empty();
+      if (some) co_await bring(std::move(batch));
+    }
+    if (!some && imported_ > 0)
+      spdlog::info("{} payments were imported from the intake", std::exchange(imported_, 0));
+    if (!some || !flow_.may_import()) co_await pause_.wait_for(idle_look);
+  }
+}
+
+task<> importer::bring(std::vector<taken_payment> batch) {
+  verdicts_.assign(batch.size(), accept_verdict::unavailable);
+  open_ = batch.size();
+  for (std::uint32_t i = 0; i < batch.size(); ++i)
+    flow_.import(batch[i], {&importer::answered, this, {.exchange = i}});
+  while (open_ > 0)
+    co_await all_answered_.wait_until();
+  std::vector<taken_payment> here;
+  std::vector<taken_payment> left;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    switch (verdicts_[i]) {
+    case accept_verdict::conflict:
+      spdlog::critical("payment {} was taken in with another amount than the ledger had: it stands as it was",
+                       to_string(batch[i].id));
+      [[fallthrough]];
+    case accept_verdict::accepted:
+    case accept_verdict::replayed:
+      here.push_back(batch[i]);
+      break;
+    case accept_verdict::overloaded:
+    case accept_verdict::unavailable:
+      left.push_back(batch[i]);
+      break;
+    }
+  }
+  intake_.put_back(left);
+  if (here.empty()) co_return;
+  imported_ += here.size();
+  co_await intake_.forget(std::move(here));
+}
+
+void importer::answered(void* self, const accept_reply::place& where, accept_verdict verdict) {
+  auto& own = *static_cast<importer*>(self);
+  own.verdicts_[where.exchange] = verdict;
+  if (--own.open_ == 0) own.all_answered_.notify();
+}
+
+} // namespace repasse

@@ -1,0 +1,37 @@
+// Brings what the intake holds into the ledger, always, whoever took it in: a batch at a time through payment_flow,
+// which owns what is new. Nothing leaves the intake before the ledger has it.
+#pragma once
+
+#include "server/payment_flow.hpp"
+#include "storage/intake.hpp"
+
+#include <vector>
+
+namespace repasse {
+
+/// Built by its reactor after flow and intake; run by start(), ended by stop().
+class importer {
+public:
+  importer(clock& time, intake& from, payment_flow& flow);
+
+  void start() { tasks_.spawn(run()); }
+  void stop();
+
+private:
+  task<> run();
+  task<> bring(std::vector<taken_payment> batch);
+  static void answered(void* self, const accept_reply::place& where, accept_verdict verdict);
+
+  clock& clock_;
+  intake& intake_;
+  payment_flow& flow_;
+  bool stopping_ = false;
+  std::uint64_t imported_ = 0; ///< not logged yet
+  std::vector<accept_verdict> verdicts_; ///< of the batch under way
+  std::size_t open_ = 0;                 ///< of them, those to come
+  event all_answered_;
+  event pause_;
+  task_group tasks_;
+};
+
+} // namespace repasse

@@ -1,0 +1,411 @@
+#include "storage/intake.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace repasse {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::chrono::nanoseconds take_limit = 1s;
+constexpr std::chrono::nanoseconds find_limit = 200ms;
+constexpr std::chrono::nanoseconds look_limit = 1s;
+constexpr std::chrono::nanoseconds watch_period = 1s;
+/// A consumer that has not imported what it took out for so long is taken for dead.
+constexpr std::string_view claim_idle_ms = "5000";
+constexpr std::chrono::nanoseconds claim_period = 1s;
+constexpr std::string_view group = "repasse";
+
+/// For each payment: 1 known, 2 conflict, 3 full, or the new entry's id. KEYS: the stream, then for each its key
+/// here and in the session cache, whose values begin with the amount. ARGV: how many the stream may hold, then for
+/// each its id, amount and time.
+constexpr std::string_view take_in_script = R"(
+local room = tonumber(ARGV[1]) - redis.call('XLEN', KEYS[1])
+local answers = {}
+for i = 1, (#KEYS - 1) / 2 do
+  local id, amount, at = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
+  local known = redis.call('GET', KEYS[2 * i]) or redis.call('GET', KEYS[2 * i + 1])
+  if known then
+    answers[i] = string.match(known, '^%d+') == amount and 1 or 2
+  elseif room < 1 then
+    answers[i] = 3
+  else
+    redis.call('SET', KEYS[2 * i], amount .. ' ' .. at)
+    answers[i] = redis.call('XADD', KEYS[1], '*', 'id', id, 'amount', amount, 'at', at)
+    room = room - 1
+  end
+end
+return answers)";
+
+bool read_number(std::string_view text, std::uint64_t& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc{} && end == text.data() + text.size();
+}
+
+/// `1526919030474-55`
+bool read_entry_id(std::string_view text, taken_payment& to) {
+  const std::size_t dash = text.find('-');
+  return dash != std::string_view::npos && read_number(text.substr(0, dash), to.entry_millis) &&
+         read_number(text.substr(dash + 1), to.entry_number);
+}
+
+bool read_amount(std::string_view text, std::int64_t& cents) {
+  std::uint64_t number = 0;
+  if (!read_number(text, number) || number == 0 || number > 9'999'999'999) return false;
+  cents = static_cast<std::int64_t>(number);
+  return true;
+}
+
+bool read_time(std::string_view text, wall_time& time) {
+  std::uint64_t millis = 0;
+  if (!read_number(text, millis) || millis > 100'000'000'000'000) return false;
+  time = wall_time{std::chrono::milliseconds{millis}};
+  return true;
+}
+
+std::string entry_id(const taken_payment& payment) {
+  return std::to_string(payment.entry_millis) + '-' + std::to_string(payment.entry_number);
+}
+
+std::string millis_of(wall_time time) { return std::to_string(time.time_since_epoch().count()); }
+
+/// The value of one setting, as CONFIG GET tells it.
+std::string_view setting_of(const redis_reply& reply) {
+  return reply.list.size() == 2 ? std::string_view{reply.list[1].text} : std::string_view{};
+}
+
+bool says(const redis_reply& reply, std::string_view line) {
+  return reply.text.find(line) != std::string::npos;
+}
+
+} // namespace
+
+intake::intake(clock& time, redis_connection& redis, const redis_names& names, config settings)
+    : clock_(time), redis_(redis), names_(names), config_(std::move(settings)), wake_(time), tasks_(time) {}
+
+void intake::stop() {
+  leaving_ = true;
+  wake_.notify();
+}
+
+intake_figures intake::figures() const {
+  intake_figures made = figures_;
+  made.remembered = remembered_.size();
+  return made;
+}
+
+// Taking in.
+
+task<> intake::take_in(std::span<intake_item> items) {
+  for (intake_item& item : items)
+    item.answer = intake_item::verdict::unavailable;
+  if (!is_open()) co_return;
+  std::vector<std::string> words{"EVALSHA", script_, std::to_string(1 + 2 * items.size()), names_.intake()};
+  words.reserve(5 + 5 * items.size());
+  for (const intake_item& item : items) {
+    words.push_back(names_.taken_in(item.id));
+    words.push_back(names_.payment(item.id));
+  }
+  words.push_back(std::to_string(config_.payments_max));
+  for (const intake_item& item : items) {
+    words.push_back(to_string(item.id));
+    words.push_back(std::to_string(item.amount_cents));
+    words.push_back(millis_of(item.accepted_at));
+  }
+  const std::vector<std::string_view> arguments(words.begin(), words.end());
+  redis_batch asked;
+  asked.add(arguments);
+  const redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + take_limit);
+  if (verdict != redis_verdict::done) co_return;
+  const redis_reply& reply = asked.reply(0);
+  if (reply.is_error() || reply.list.size() != items.size()) co_return close(reply.text);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const redis_reply& one = reply.list[i];
+    taken_payment taken{.id = items[i].id,
+                        .amount_cents = items[i].amount_cents,
+                        .accepted_at = items[i].accepted_at};
+    if (const auto number = one.as_number()) {
+      items[i].answer = *number == 1   ? intake_item::verdict::known
+                        : *number == 2 ? intake_item::verdict::conflict
+                                       : intake_item::verdict::full;
+    } else if (read_entry_id(one.text, taken)) {
+      items[i].answer = intake_item::verdict::taken;
+      ++figures_.taken;
+      if (remembered_.size() < config_.payments_max) remembered_.push_back(taken);
+    }
+  }
+}
+
+task<std::optional<std::optional<taken_payment>>> intake::find(payment_id id) {
+  redis_batch asked;
+  const std::string key = names_.taken_in(id);
+  asked.add({"GET", key});
+  const redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + find_limit);
+  if (verdict != redis_verdict::done || asked.reply(0).is_error()) co_return std::nullopt;
+  std::optional<taken_payment> found;
+  const std::string_view text = asked.reply(0).text;
+  const std::size_t space = text.find(' ');
+  taken_payment taken{.id = id};
+  if (space != std::string_view::npos && read_amount(text.substr(0, space), taken.amount_cents) &&
+      read_time(text.substr(space + 1), taken.accepted_at))
+    found = taken;
+  co_return std::optional(found);
+}
+
+// Whether it may be open, and whether Redis still has all.
+
+task<> intake::watch() {
+  while (!leaving_) {
+    if (redis_.now_in() != redis_connection::state::connected) {
+      close(redis_.trouble());
+    } else {
+      const bool is_new = redis_.generation() != std::exchange(checked_generation_, redis_.generation());
+      if (is_new) may_have_lost_ = true;
+      bool sound = is_open_ && !is_new;
+      if (!sound) sound = co_await check();
+      if (sound) sound = co_await renew_consumer();
+      if (sound && !std::exchange(is_open_, true)) {
+        trouble_.clear();
+        spdlog::info("the intake is open: payments are taken in by Redis while PostgreSQL is away");
+      }
+      if (sound && std::exchange(may_have_lost_, false)) co_await take_in_again();
+    }
+    co_await wake_.wait_for(is_open_ ? watch_period : watch_period / 10);
+  }
+}
+
+void intake::close(std::string why) {
+  if (why.empty()) why = "Redis is not reached";
+  if (std::exchange(is_open_, false) || trouble_ != why)
+    spdlog::warn("the intake is closed: {}", why);
+  trouble_ = std::move(why);
+}
+
+/// Whether a 202 would be true.
+task<bool> intake::check() {
+  if (redis_.is_sentinel()) {
+    close("Redis is behind Sentinel, where a write that was answered may be lost");
+    co_return false;
+  }
+  redis_batch asked;
+  asked.add({"ROLE"});
+  asked.add({"CONFIG", "GET", "appendfsync"});
+  asked.add({"CONFIG", "GET", "maxmemory-policy"});
+  asked.add({"INFO", "persistence"});
+  asked.add({"INFO", "cluster"});
+  asked.add({"SCRIPT", "LOAD", take_in_script});
+  const redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
+  if (verdict != redis_verdict::done) {
+    close("Redis does not answer");
+    co_return false;
+  }
+  std::string why;
+  const redis_reply& role = asked.reply(0);
+  for (std::size_t i = 0; i < asked.size() && why.empty(); ++i)
+    if (asked.reply(i).is_error()) why = asked.reply(i).text;
+  if (!why.empty())
+    why = "Redis cannot be looked at: " + why;
+  else if (role.list.empty() || role.list[0].text != "master")
+    why = "this Redis is a replica";
+  else if (!says(asked.reply(3), "aof_enabled:1"))
+    why = "Redis needs appendonly yes";
+  else if (setting_of(asked.reply(1)) != "always")
+    why = "Redis needs appendfsync always";
+  else if (!says(asked.reply(3), "aof_last_write_status:ok"))
+    why = "Redis cannot write its append-only file";
+  else if (setting_of(asked.reply(2)).starts_with("allkeys"))
+    why = fmt::format("Redis may evict any key (maxmemory-policy {})", setting_of(asked.reply(2)));
+  else if (says(asked.reply(4), "cluster_enabled:1"))
+    why = "Redis is a cluster, where a write that was answered may be lost";
+  if (!why.empty()) {
+    close(std::move(why));
+    co_return false;
+  }
+  script_ = asked.reply(5).text;
+  co_return true;
+}
+
+/// A consumer that is new though it was there before has been lost, and payments with it.
+task<bool> intake::renew_consumer() {
+  const std::string stream = names_.intake();
+  redis_batch asked;
+  asked.add({"XGROUP", "CREATE", stream, group, "0", "MKSTREAM"});
+  asked.add({"XGROUP", "CREATECONSUMER", stream, group, config_.consumer});
+  const redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
+  if (verdict != redis_verdict::done || asked.reply(1).is_error()) {
+    close(verdict == redis_verdict::done ? asked.reply(1).text : "Redis does not answer");
+    co_return false;
+  }
+  const bool is_new = asked.reply(1).as_number() == 1;
+  if (is_new && std::exchange(has_consumer_, true)) {
+    spdlog::error("Redis has lost the intake's stream");
+    may_have_lost_ = true;
+  }
+  co_return true;
+}
+
+/// What is still there is known.
+task<> intake::take_in_again() {
+  std::deque<taken_payment> all = std::exchange(remembered_, {});
+  if (!all.empty()) spdlog::warn("looks whether Redis still has {} payments taken in here", all.size());
+  std::uint64_t lost = 0;
+  std::vector<intake_item> items;
+  while (!all.empty()) {
+    items.clear();
+    for (std::size_t i = 0; i < std::min(all.size(), batch_max); ++i)
+      items.push_back({.id = all[i].id, .amount_cents = all[i].amount_cents, .accepted_at = all[i].accepted_at});
+    co_await take_in(items);
+    if (items.front().answer == intake_item::verdict::unavailable) {
+      may_have_lost_ = true;
+      break;
+    }
+    for (const intake_item& item : items) {
+      if (item.answer == intake_item::verdict::taken)
+        ++lost;
+      else
+        remembered_.push_back(all.front());
+      all.pop_front();
+    }
+  }
+  remembered_.insert(remembered_.begin(), all.begin(), all.end());
+  figures_.lost += lost;
+  figures_.taken -= lost;
+  if (lost > 0) spdlog::error("{} payments were gone from Redis, and are taken in again", lost);
+}
+
+// Taking out.
+
+task<std::vector<taken_payment>> intake::next(std::size_t count) {
+  if (!remembered_.empty()) {
+    std::vector<taken_payment> found;
+    while (!remembered_.empty() && found.size() < count) {
+      found.push_back(remembered_.front());
+      remembered_.pop_front();
+    }
+    co_return found;
+  }
+  if (!is_open_) co_return std::vector<taken_payment>{};
+  std::vector<taken_payment> found = co_await read(false, count);
+  if (found.empty() && clock_.now() >= claim_at_) {
+    claim_at_ = clock_.now() + claim_period;
+    found = co_await read(true, count);
+    if (!found.empty()) claim_at_ = {};
+  }
+  co_return found;
+}
+
+task<std::vector<taken_payment>> intake::read(bool of_dead_consumers, std::size_t count) {
+  std::vector<taken_payment> found;
+  const std::string stream = names_.intake();
+  const std::string limit = std::to_string(count);
+  redis_batch asked;
+  if (of_dead_consumers)
+    asked.add({"XAUTOCLAIM", stream, group, config_.consumer, claim_idle_ms, "0-0", "COUNT", limit});
+  else
+    asked.add({"XREADGROUP", "GROUP", group, config_.consumer, "COUNT", limit, "STREAMS", stream, ">"});
+  const redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
+  if (verdict != redis_verdict::done) co_return found;
+  const redis_reply& reply = asked.reply(0);
+  if (of_dead_consumers && reply.list.size() >= 2)
+    read_entries(reply.list[1], found);
+  else if (!of_dead_consumers && reply.list.size() == 1 && reply.list[0].list.size() == 2)
+    read_entries(reply.list[0].list[1], found);
+  co_return found;
+}
+
+/// What is no payment stays in the stream, taken out of the group.
+void intake::read_entries(const redis_reply& entries, std::vector<taken_payment>& to) {
+  for (const redis_reply& entry : entries.list) {
+    taken_payment one;
+    bool is_right = entry.list.size() == 2 && read_entry_id(entry.list[0].text, one);
+    unsigned members = 0;
+    for (std::size_t i = 0; is_right && i + 1 < entry.list[1].list.size(); i += 2) {
+      const std::string_view name = entry.list[1].list[i].text;
+      const std::string_view value = entry.list[1].list[i + 1].text;
+      if (name == "id") {
+        const std::optional<payment_id> id = parse_payment_id(value);
+        is_right = id.has_value();
+        if (id) one.id = *id;
+      } else if (name == "amount") {
+        is_right = read_amount(value, one.amount_cents);
+      } else if (name == "at") {
+        is_right = read_time(value, one.accepted_at);
+      } else {
+        continue;
+      }
+      ++members;
+    }
+    if (is_right && members == 3) {
+      to.push_back(one);
+      continue;
+    }
+    if (entry.list.empty()) continue;
+    spdlog::critical("entry {} of the intake is no payment: it stays there", entry.list[0].text);
+    redis_batch told;
+    told.add({"XACK", names_.intake(), group, entry.list[0].text});
+    redis_.send(told);
+  }
+}
+
+void intake::put_back(std::span<const taken_payment> payments) {
+  remembered_.insert(remembered_.begin(), payments.begin(), payments.end());
+}
+
+/// The keys, the group's list and the entries together: a key that stayed alone would say `accepted` for ever. If it
+/// fails they are imported again, and known.
+task<> intake::forget(std::vector<taken_payment> payments) {
+  figures_.imported += payments.size();
+  const std::string stream = names_.intake();
+  std::vector<std::string> keys;
+  std::vector<std::string> ids;
+  for (const taken_payment& one : payments) {
+    keys.push_back(names_.taken_in(one.id));
+    ids.push_back(entry_id(one));
+  }
+  std::vector<std::string_view> unlink{"UNLINK"};
+  std::vector<std::string_view> acknowledge{"XACK", stream, group};
+  std::vector<std::string_view> remove{"XDEL", stream};
+  unlink.insert(unlink.end(), keys.begin(), keys.end());
+  acknowledge.insert(acknowledge.end(), ids.begin(), ids.end());
+  remove.insert(remove.end(), ids.begin(), ids.end());
+  redis_batch told;
+  told.add({"MULTI"});
+  told.add(unlink);
+  told.add(acknowledge);
+  told.add(remove);
+  told.add({"EXEC"});
+  static_cast<void>(co_await redis_.exec(told, clock_.now() + look_limit));
+}
+
+/// In steps, since Redis serves nobody else meanwhile. What is imported just now may still come.
+task<bool> intake::purge() {
+  const std::string keys = names_.root() + "intake:*";
+  redis_batch asked;
+  asked.add({"XTRIM", names_.intake(), "MAXLEN", "0"});
+  redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
+  std::string cursor = "0";
+  do {
+    if (verdict != redis_verdict::done) co_return false;
+    asked.clear();
+    asked.add({"SCAN", cursor, "MATCH", keys, "COUNT", "1000"});
+    verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
+    if (verdict != redis_verdict::done || asked.reply(0).list.size() != 2) co_return false;
+    const redis_reply found = asked.reply(0);
+    cursor = found.list[0].text;
+    if (found.list[1].list.empty()) continue;
+    std::vector<std::string_view> unlink{"UNLINK"};
+    for (const redis_reply& key : found.list[1].list)
+      unlink.push_back(key.text);
+    asked.clear();
+    asked.add(unlink);
+    verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
+  } while (cursor != "0");
+  co_return verdict == redis_verdict::done;
+}
+
+} // namespace repasse
