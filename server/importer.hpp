@@ -1,5 +1,5 @@
-// Brings what the intake holds into the ledger, always, whoever took it in: a batch at a time through payment_flow,
-// which owns what is new. Nothing leaves the intake before the ledger has it.
+// Brings what the intake holds into the ledger, always, whoever took it in: a batch at a time through
+// payment_flow, which owns what is new. Nothing leaves the intake before the ledger has it.
 #pragma once
 
 #include "server/payment_flow.hpp"
@@ -26,7 +26,7 @@ private:
   intake& intake_;
   payment_flow& flow_;
   bool stopping_ = false;
-  std::uint64_t imported_ = 0; ///< not logged yet
+  std::uint64_t imported_ = 0;           ///< not logged yet
   std::vector<accept_verdict> verdicts_; ///< of the batch under way
   std::size_t open_ = 0;                 ///< of them, those to come
   event all_answered_;

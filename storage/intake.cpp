@@ -21,9 +21,9 @@ constexpr std::string_view claim_idle_ms = "5000";
 constexpr std::chrono::nanoseconds claim_period = 1s;
 constexpr std::string_view group = "repasse";
 
-/// For each payment: 1 known, 2 conflict, 3 full, or the new entry's id. KEYS: the stream, then for each its key
-/// here and in the session cache, whose values begin with the amount. ARGV: how many the stream may hold, then for
-/// each its id, amount and time.
+/// For each payment: 1 known, 2 conflict, 3 full, or the new entry's id. KEYS: the stream, then for each its
+/// key here and in the session cache, whose values begin with the amount. ARGV: how many the stream may hold,
+/// then for each its id, amount and time.
 constexpr std::string_view take_in_script = R"(
 local room = tonumber(ARGV[1]) - redis.call('XLEN', KEYS[1])
 local answers = {}
@@ -126,9 +126,8 @@ task<> intake::take_in(std::span<intake_item> items) {
   if (reply.is_error() || reply.list.size() != items.size()) co_return close(reply.text);
   for (std::size_t i = 0; i < items.size(); ++i) {
     const redis_reply& one = reply.list[i];
-    taken_payment taken{.id = items[i].id,
-                        .amount_cents = items[i].amount_cents,
-                        .accepted_at = items[i].accepted_at};
+    taken_payment taken{
+        .id = items[i].id, .amount_cents = items[i].amount_cents, .accepted_at = items[i].accepted_at};
     if (const auto number = one.as_number()) {
       items[i].answer = *number == 1   ? intake_item::verdict::known
                         : *number == 2 ? intake_item::verdict::conflict
@@ -181,8 +180,7 @@ task<> intake::watch() {
 
 void intake::close(std::string why) {
   if (why.empty()) why = "Redis is not reached";
-  if (std::exchange(is_open_, false) || trouble_ != why)
-    spdlog::warn("the intake is closed: {}", why);
+  if (std::exchange(is_open_, false) || trouble_ != why) spdlog::warn("the intake is closed: {}", why);
   trouble_ = std::move(why);
 }
 
@@ -258,7 +256,8 @@ task<> intake::take_in_again() {
   while (!all.empty()) {
     items.clear();
     for (std::size_t i = 0; i < std::min(all.size(), batch_max); ++i)
-      items.push_back({.id = all[i].id, .amount_cents = all[i].amount_cents, .accepted_at = all[i].accepted_at});
+      items.push_back(
+          {.id = all[i].id, .amount_cents = all[i].amount_cents, .accepted_at = all[i].accepted_at});
     co_await take_in(items);
     if (items.front().answer == intake_item::verdict::unavailable) {
       may_have_lost_ = true;
@@ -356,8 +355,8 @@ void intake::put_back(std::span<const taken_payment> payments) {
   remembered_.insert(remembered_.begin(), payments.begin(), payments.end());
 }
 
-/// The keys, the group's list and the entries together: a key that stayed alone would say `accepted` for ever. If it
-/// fails they are imported again, and known.
+/// The keys, the group's list and the entries together: a key that stayed alone would say `accepted` for
+/// ever. If it fails they are imported again, and known.
 task<> intake::forget(std::vector<taken_payment> payments) {
   figures_.imported += payments.size();
   const std::string stream = names_.intake();

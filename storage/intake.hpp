@@ -1,11 +1,11 @@
-// Payments taken in by Redis while PostgreSQL is away: a stream, and a key for each payment until it is imported.
-// payment_flow takes in, the importer takes out. It never authorises a send, and a payment leaves it only once
-// the ledger has it.
+// Payments taken in by Redis while PostgreSQL is away: a stream, and a key for each payment until it is
+// imported. payment_flow takes in, the importer takes out. It never authorises a send, and a payment leaves
+// it only once the ledger has it.
 //
 // It is open while a 202 would be true: a single Redis that syncs every write before it answers, and evicts
-// nothing of ours. What this instance took in it also remembers until the import, and takes in anew if Redis has
-// lost it: each instance has a consumer of its own in the stream's group, which is gone with whatever is lost by
-// an emptied Redis; what a cut file may have lost is looked for after each reconnection.
+// nothing of ours. What this instance took in it also remembers until the import, and takes in anew if Redis
+// has lost it: each instance has a consumer of its own in the stream's group, which is gone with whatever is
+// lost by an emptied Redis; what a cut file may have lost is looked for after each reconnection.
 #pragma once
 
 #include "storage/redis_connection.hpp"
@@ -76,9 +76,9 @@ public:
 
   // For the importer.
 
-  /// Up to `count` payments to import, oldest first: what this instance remembers, then what nobody has taken out
-  /// of the stream, then what a consumer took out 5 s ago and has not imported. Empty also while Redis does not
-  /// answer.
+  /// Up to `count` payments to import, oldest first: what this instance remembers, then what nobody has taken
+  /// out of the stream, then what a consumer took out 5 s ago and has not imported. Empty also while Redis
+  /// does not answer.
   task<std::vector<taken_payment>> next(std::size_t count);
   /// Could not be imported now.
   void put_back(std::span<const taken_payment> payments);
