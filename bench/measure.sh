@@ -28,7 +28,7 @@ start() {
   local name=$1 port=$2 try
   shift 2
   if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-    printf 'bench: port %s is taken; BENCH_PORT names the first of four others\n' "$port" >&2
+    printf 'bench: port %s is taken; BENCH_PORT names the first of five others\n' "$port" >&2
     exit 1
   fi
   "$@" >/dev/null &

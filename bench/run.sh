@@ -9,7 +9,9 @@ bin=${BENCH_BUILD:-build/release}
 source bench/measure.sh
 # shellcheck source=bench/postgres.sh
 source bench/postgres.sh
-trap 'stop_all; stop_database' EXIT
+# shellcheck source=bench/redis.sh
+source bench/redis.sh
+trap 'stop_all; stop_redis; stop_database' EXIT
 
 # compare_wrk OUR_DEPTH SECONDS: sets `ours` and `yardstick` to microseconds of CPU per payment, `answered`
 # to the payments that repasse took. The yardstick always gets one request at a time.
@@ -167,6 +169,14 @@ case ${1-} in
     print_head
     "bench_${1//-/_}"
     ;;
+  redis)
+    print_head
+    for figure in cost intake loss; do "bench_redis_$figure"; done
+    ;;
+  redis-cost | redis-intake | redis-loss)
+    print_head
+    "bench_${1//-/_}"
+    ;;
   accept | pipelined | flow | idle | start | summary | rate)
     print_head
     "bench_$1"
@@ -178,7 +188,7 @@ case ${1-} in
     ;;
   *)
     echo "bench: no such figure: $1; there are accept, pipelined, flow, idle, start, summary, rate, reference, postgres," \
-      'postgres-latency, postgres-reads, postgres-hot, postgres-snapshot' >&2
+      'postgres-latency, postgres-reads, postgres-hot, postgres-snapshot, redis, redis-cost, redis-intake, redis-loss' >&2
     exit 2
     ;;
 esac
