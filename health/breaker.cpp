@@ -50,7 +50,7 @@ void breaker::trip(steady_time now, bool is_trial) {
 void breaker::heard(const health_report& report) {
   const bool slow = report.min_response_time > config_.slow_after;
   if (!report.failing) {
-    if (state_ == state::open) try_at_ = report.heard;
+    if (state_ == state::open && report.heard >= opened_) try_at_ = report.heard;
     return;
   }
   // Successes within the last second outweigh what the processor says of itself.
@@ -70,6 +70,7 @@ void breaker::open(steady_time now, bool slow) {
     pause_ = std::min(pause_ * 2, config_.pause_max);
   }
   state_ = state::open;
+  opened_ = now;
   jitter_ = jitter_ * 1664525U + 1013904223U;
   try_at_ = now + (slow ? config_.slow_pause : pause_ + pause_ * (jitter_ >> 24) / 1024);
 }

@@ -51,6 +51,13 @@ public:
   void overdue(steady_time now, bool is_trial);
   /// The processor is set up wrongly: open at once.
   void trip(steady_time now, bool is_trial);
+  /// What the processor says of itself, and what the breakers of other instances say of it: both are a word,
+  /// not an evidence. A good word lets an open breaker be tried at once, unless it was said before the
+  /// breaker opened; it closes none. A bad one opens a closed breaker that has had no success of its own
+  /// within the last second, and that one may be tried at once, one payment at a time, unless the processor
+  /// said that it is slow: so a false word costs one trial. It does nothing to a breaker that is open
+  /// already. Since only changes by own evidence are passed on, instances cannot keep each other's breakers
+  /// open, nor open them in turns.
   void heard(const health_report& report);
 
 private:
@@ -63,6 +70,7 @@ private:
   std::chrono::nanoseconds pause_{0};
   steady_time try_at_{};
   steady_time since_{};
+  steady_time opened_{}; ///< the last time, that of a failed trial included
   steady_time last_success_{};
 };
 

@@ -13,6 +13,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+using state = breaker::state;
+
 constexpr steady_time start{1h};
 constexpr auto fast = 1ms;
 constexpr auto slow = 1s + 1ns;
@@ -416,6 +418,101 @@ BOOST_AUTO_TEST_CASE(whatever_happens_one_trial_is_out_at_most_and_another_follo
       }
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_good_word_from_before_it_opened_does_not_let_it_be_tried) {
+  breaker circuit = opened_by(slow);
+  circuit.heard(report(start - 1ms, false));
+  BOOST_TEST(is_left_alone_until(circuit, start + 30s));
+  circuit.heard(report(start + 1ms, false));
+  BOOST_TEST(is_left_alone_until(circuit, start + 1ms));
+  static_cast<void>(circuit.begin());
+  circuit.failed(start + 3s, slow, true);
+  circuit.heard(report(start + 2s, false)); // while the trial was under way
+  BOOST_TEST(is_left_alone_until(circuit, start + 33s));
+}
+
+BOOST_AUTO_TEST_CASE(a_recovery_elsewhere_lets_it_be_tried_at_once_and_closes_nothing) {
+  breaker circuit = opened_by(fast);
+  for (int i = 0; i < 6; ++i) // its pause is long by now
+    try_and_fail(circuit, start + 10s * (i + 1));
+  const steady_time word = start + 60s + 1ms;
+  BOOST_TEST(!circuit.admits(word));
+  circuit.heard(report(word, false));
+  BOOST_TEST(circuit.admits(word));
+  BOOST_TEST(!circuit.is_closed());
+  const bool is_trial = circuit.begin();
+  BOOST_TEST(!circuit.admits(word)); // one at a time
+  circuit.failed(word + 1ms, fast, is_trial);
+  BOOST_TEST(is_within_a_quarter_above(pause_from(circuit, word + 1ms), 1s)); // the word has not shortened it
+}
+
+BOOST_AUTO_TEST_CASE(a_breaker_that_opens_elsewhere_costs_one_trial_here) {
+  breaker circuit({});
+  circuit.heard(report(start, true));
+  BOOST_TEST(!circuit.is_closed());
+  BOOST_TEST(circuit.admits(start));
+  const bool is_trial = circuit.begin();
+  BOOST_TEST(is_trial);
+  BOOST_TEST(!circuit.admits(start));
+  circuit.succeeded(start + 5ms);
+  BOOST_TEST(circuit.is_closed());
+  circuit.heard(report(start + 900ms, true)); // its own success is stronger
+  BOOST_TEST(circuit.is_closed());
+}
+
+BOOST_AUTO_TEST_CASE(bad_words_do_not_keep_an_open_breaker_from_being_tried) {
+  breaker circuit = opened_by(fast);
+  const std::chrono::milliseconds pause = pause_from(circuit, start);
+  for (int i = 0; i < 100; ++i)
+    circuit.heard(report(start + 1ms * i, true, i % 2 == 0 ? 0ms : 5'000ms));
+  BOOST_TEST(!circuit.admits(start + pause - 1ms));
+  BOOST_TEST(circuit.admits(start + pause));
+  const bool is_trial = circuit.begin();
+  circuit.heard(report(start + pause, true));
+  BOOST_TEST((circuit.now_in() == state::half_open));
+  static_cast<void>(is_trial);
+  circuit.succeeded(start + pause + 1ms);
+  BOOST_TEST(circuit.is_closed());
+}
+
+/// What breakers tell each other, as processor passes it on: changes by own evidence alone.
+BOOST_AUTO_TEST_CASE(instances_do_not_keep_each_others_breakers_open) {
+  constexpr int count = 4;
+  std::vector<breaker> all(count, breaker{{}});
+  steady_time now = start;
+  const auto tell = [&](int from, bool failing) {
+    for (int to = 0; to < count; ++to)
+      if (to != from) all[static_cast<std::size_t>(to)].heard(report(now, failing));
+  };
+  int told = 0;
+  const auto call = [&](int who, bool succeeds) {
+    breaker& one = all[static_cast<std::size_t>(who)];
+    if (!one.admits(now)) return;
+    const bool was_closed = one.is_closed();
+    const bool is_trial = one.begin();
+    if (succeeds)
+      one.succeeded(now);
+    else
+      one.failed(now, fast, is_trial);
+    if (was_closed == one.is_closed()) return;
+    ++told;
+    tell(who, !one.is_closed());
+  };
+  // The first cannot reach the processor for 10 s, all others can; each calls every 5 ms.
+  for (; now < start + 10s; now += 5ms)
+    for (int who = 0; who < count; ++who)
+      call(who, who != 0);
+  BOOST_TEST(!all[0].is_closed());
+  for (int who = 1; who < count; ++who)
+    BOOST_TEST(all[static_cast<std::size_t>(who)].is_closed());
+  BOOST_TEST(told <= count); // it opened once; nobody went on about it
+  // It comes back, and nobody has been left behind.
+  for (; now < start + 12s; now += 5ms)
+    for (int who = 0; who < count; ++who)
+      call(who, true);
+  for (const breaker& one : all)
+    BOOST_TEST(one.is_closed());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
