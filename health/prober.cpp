@@ -4,6 +4,13 @@
 #include <utility>
 
 namespace repasse {
+namespace {
+
+constexpr std::chrono::nanoseconds not_allowed_pause = std::chrono::milliseconds{100};
+/// Between two looks whether it is still this one's turn.
+constexpr std::chrono::nanoseconds allowed_look = std::chrono::seconds{1};
+
+} // namespace
 
 prober::prober(clock& time, const config& settings, calls how)
     : clock_(time), config_(settings), calls_(std::move(how)), tasks_(time) {
@@ -24,18 +31,27 @@ void prober::stop() {
 
 task<> prober::watch(processor_index processor) {
   event& pause = *pauses_[processor];
-  const std::chrono::nanoseconds not_allowed_pause = std::chrono::milliseconds{100};
+  steady_time own_next{};
+  std::optional<steady_time> allowed_since;
   while (!stopping_) {
+    const steady_time now = clock_.now();
     if (!calls_.allowed()) {
+      allowed_since.reset();
       co_await pause.wait_for(not_allowed_pause);
       continue;
     }
-    const steady_time asked = clock_.now();
-    const std::optional<health_report> report = co_await calls_.ask(processor, asked + config_.limit);
+    if (!allowed_since) allowed_since = now;
+    // Once it is this one's turn nobody else asks: what is heard from then on is no call, but a breaker's
+    // change.
+    const steady_time others = std::min(calls_.last_heard(processor), *allowed_since);
+    const steady_time next = std::max(own_next, others + config_.period);
+    if (now < next) {
+      co_await pause.wait_until(std::min(next, now + allowed_look));
+      continue;
+    }
+    const std::optional<health_report> report = co_await calls_.ask(processor, now + config_.limit);
     if (report && !stopping_) calls_.heard(processor, *report);
-    const steady_time next = std::max(asked + config_.period, clock_.now() + not_allowed_pause);
-    while (!stopping_ && clock_.now() < next)
-      co_await pause.wait_until(next);
+    own_next = std::max(now + config_.period, clock_.now() + not_allowed_pause);
   }
 }
 

@@ -1,5 +1,6 @@
 // Asks each processor for its health, once in just over 5 s, since that is all they allow. Only the eldest
-// epoch's prober asks; the others hear of it. One loop per processor, never two calls at a time.
+// epoch's prober asks; the others hear of it. One loop per processor, never two calls at a time. Who has just
+// become the eldest keeps the distance to the last call of its forerunner, as far as it has heard of it.
 #pragma once
 
 #include "health/status.hpp"
@@ -18,11 +19,13 @@ public:
   };
 
   /// `ask` makes one call and ends by its deadline: nullopt if there was no answer that makes sense.
-  /// `allowed` says whether this is the eldest. `heard` takes what was learned.
+  /// `allowed` says whether this is the eldest. `heard` takes what was learned. `last_heard` is when the
+  /// processor last answered anybody, as far as is known here.
   struct calls {
     std::function<task<std::optional<health_report>>(processor_index, steady_time deadline)> ask;
     std::function<bool()> allowed;
     std::function<void(processor_index, const health_report&)> heard;
+    std::function<steady_time(processor_index)> last_heard = [](processor_index) { return steady_time{}; };
   };
 
   prober(clock& time, const config& settings, calls how);

@@ -22,11 +22,21 @@ constexpr std::chrono::nanoseconds stray_period = 10s;
 constexpr std::chrono::nanoseconds idle_look_max = 20ms;
 /// Rows of one step, each under 10 ms.
 constexpr std::size_t rows_a_step = 256;
+/// The age of a probe that a beat brings is known to some milliseconds: what seems newer by less is the same.
+constexpr std::chrono::nanoseconds same_probe = 1s;
 
 } // namespace
 
-ownership::ownership(clock& time, ledger& books, payment_flow& flow)
-    : clock_(time), ledger_(books), flow_(flow), rows_(rows_a_step), tasks_(time) {}
+ownership::ownership(clock& time, ledger& books, payment_flow& flow,
+                     std::span<const std::unique_ptr<processor>> processors)
+    : clock_(time),
+      ledger_(books),
+      flow_(flow),
+      processors_(processors),
+      told_(processors.size()),
+      brought_(processors.size()),
+      rows_(rows_a_step),
+      tasks_(time) {}
 
 void ownership::start() { tasks_.spawn(live()); }
 
@@ -68,7 +78,8 @@ task<bool> ownership::open() {
 task<bool> ownership::beat() {
   const steady_time sent = clock_.now();
   const epoch_id epoch = flow_.epoch();
-  const std::optional<beat_answer> answer = co_await ledger_.beat(epoch);
+  const std::vector<probe> learned = own_probes(epoch, sent);
+  const std::optional<beat_answer> answer = co_await ledger_.beat(epoch, learned);
   if (!answer) co_return false;
   if (answer->ended) {
     eldest_until_ = {};
@@ -78,9 +89,49 @@ task<bool> ownership::beat() {
     co_return true;
   }
   if (flow_.epoch() == epoch) flow_.beat_confirmed(sent);
+  told(learned, sent);
+  hear(answer->probes, epoch, sent);
   if (answer->eldest) eldest_until_ = sent + eldest_lease;
   compare_clocks();
   co_return true;
+}
+
+/// What no beat has told yet: once in some seconds, since that is how often processors are asked.
+std::vector<probe> ownership::own_probes(epoch_id epoch, steady_time now) const {
+  std::vector<probe> learned;
+  for (std::size_t i = 0; i < processors_.size(); ++i) {
+    const std::optional<health_report>& health = processors_[i]->health();
+    if (!health || health->from != epoch || health->heard <= told_[i]) continue;
+    learned.push_back({.processor = static_cast<processor_index>(i),
+                       .failing = health->failing,
+                       .min_response_time = health->min_response_time,
+                       .age = std::chrono::ceil<std::chrono::milliseconds>(now - health->heard),
+                       .from = epoch});
+  }
+  return learned;
+}
+
+void ownership::told(const std::vector<probe>& probes, steady_time sent) {
+  for (const probe& one : probes)
+    told_[one.processor] = sent;
+}
+
+void ownership::hear(const std::vector<probe>& probes, epoch_id epoch, steady_time sent) {
+  bool is_news = false;
+  for (const probe& one : probes) {
+    if (one.from == epoch || one.processor >= processors_.size()) continue;
+    health_report report;
+    report.failing = one.failing;
+    report.min_response_time = one.min_response_time;
+    report.heard = sent - one.age;
+    if (report.heard <= brought_[one.processor] + same_probe) continue;
+    brought_[one.processor] = report.heard;
+    report.heard_wall = clock_.wall() - one.age;
+    report.from = one.from;
+    processors_[one.processor]->heard(report);
+    is_news = true;
+  }
+  if (is_news) flow_.look_again();
 }
 
 /// A line when they come apart, or are set anew, and one when they agree again.

@@ -1,10 +1,14 @@
 // The epoch of one reactor: opens it, beats every second, takes over the payments of the dead, and begins
-// another when its own was marked. It tells payment_flow; what only the eldest may do asks is_eldest().
+// another when its own was marked. It tells payment_flow; what only the eldest may do asks is_eldest(). Its
+// beats carry what the own prober has learned, and bring what those of others have.
 #pragma once
 
 #include "server/payment_flow.hpp"
+#include "server/processor.hpp"
 #include "storage/ledger.hpp"
 
+#include <memory>
+#include <span>
 #include <vector>
 
 namespace repasse {
@@ -12,7 +16,8 @@ namespace repasse {
 /// Built by its reactor after the flow; run by start(), ended by end().
 class ownership {
 public:
-  ownership(clock& time, ledger& books, payment_flow& flow);
+  ownership(clock& time, ledger& books, payment_flow& flow,
+            std::span<const std::unique_ptr<processor>> processors);
 
   void start();
   /// Marks the epoch; whoever looks next may take its rows. No more beats.
@@ -27,6 +32,9 @@ private:
   task<> live();
   task<bool> open();
   task<bool> beat();
+  [[nodiscard]] std::vector<probe> own_probes(epoch_id epoch, steady_time now) const;
+  void told(const std::vector<probe>& probes, steady_time sent);
+  void hear(const std::vector<probe>& probes, epoch_id epoch, steady_time sent);
   void compare_clocks();
   task<> take_over(steady_time until);
   task<> look_for_strays(steady_time until);
@@ -34,6 +42,9 @@ private:
   clock& clock_;
   ledger& ledger_;
   payment_flow& flow_;
+  std::span<const std::unique_ptr<processor>> processors_;
+  std::vector<steady_time> told_;    ///< by processor: how new the own probe was that a beat has carried
+  std::vector<steady_time> brought_; ///< by processor: how new the probe was that a beat has brought
   bool ended_ = false;
   bool is_refused_ = false; ///< an epoch, at the last try
   steady_time eldest_until_{};

@@ -121,6 +121,9 @@ public:
   task<> adopt_strays(std::span<const owned_row> rows);
   [[nodiscard]] std::size_t room() const;
 
+  /// Something was heard of a processor: payments that wait may have somewhere to go.
+  void look_again() { work_.notify(); }
+
   [[nodiscard]] const flow_counters& counters() const { return counters_; }
   [[nodiscard]] std::size_t held() const { return held_.size(); }
   [[nodiscard]] std::size_t waiting() const { return held_.waiting() + refused_waiting_.size(); }

@@ -11,6 +11,10 @@ namespace {
 /// Between two lines of the log of the same kind, whatever happens.
 constexpr std::chrono::nanoseconds log_pause = std::chrono::seconds{1};
 
+/// One word comes by several ways, from this process, by Redis, by a beat, and its age is known to some
+/// milliseconds.
+constexpr std::chrono::nanoseconds same_word = std::chrono::milliseconds{20};
+
 bool is_success(int status) { return status >= 200 && status <= 299; }
 
 /// What a status alone says; 422, 409, 500 and 503 call for a question first.
@@ -250,7 +254,11 @@ task<http_answer> processor::get(std::string path, steady_time due) {
 }
 
 void processor::heard(const health_report& report) {
-  if (health_ && health_->heard >= report.heard) return;
+  if (health_) {
+    const bool says_the_same =
+        report.failing == health_->failing && report.min_response_time == health_->min_response_time;
+    if (report.heard <= health_->heard + (says_the_same ? same_word : std::chrono::nanoseconds{0})) return;
+  }
   health_ = report;
   breaker_.heard(report);
   expected_.told(report.heard, report.min_response_time);

@@ -115,7 +115,7 @@ reactor::reactor(const config& settings, shared_storage& storage, reactors& all,
       processors_(make_processors(clock_, poller_, settings, number)),
       flow_(clock_, ledger_, intake_.get(), processors_, flow_config(settings, number)),
       importer_(intake_ ? std::make_unique<importer>(clock_, *intake_, flow_) : nullptr),
-      ownership_(clock_, ledger_, flow_),
+      ownership_(clock_, ledger_, flow_, processors_),
       prober_(clock_, {.processors = processors_.size()}, probe_calls()),
       endpoints_(clock_, ledger_, intake_.get(), settings, all),
       listener_(clock_, poller_, flow_,
@@ -187,6 +187,10 @@ prober::calls reactor::probe_calls() {
     report.from = flow_.epoch();
     for (const auto& one : all_)
       asio::post(one->get_executor(), [&to = *one, index, report] { to.heard(index, report); });
+  };
+  calls.last_heard = [this](processor_index index) {
+    const std::optional<health_report>& health = processors_[index]->health();
+    return health ? health->heard : steady_time{};
   };
   return calls;
 }

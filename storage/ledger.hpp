@@ -83,9 +83,22 @@ struct owned_row {
   processor_index processor = no_processor;
 };
 
+/// What a processor has said of its own health, as it travels with the beats. Without a time of any clock,
+/// since those of two hosts need not agree.
+struct probe {
+  processor_index processor = no_processor;
+  bool failing = false;
+  std::chrono::milliseconds min_response_time{0};
+  std::chrono::milliseconds age{0}; ///< since it answered; as the beat is sent, or as it is answered
+  epoch_id from = 0;                ///< whose prober asked
+};
+/// What a processor said longer ago is not known any more.
+inline constexpr std::chrono::seconds probe_age_max{30};
+
 struct beat_answer {
   bool ended = false;  ///< marked: the epoch is over for ever
   bool eldest = false; ///< the lowest unmarked epoch: may do what only one may do, for 3 s from this beat
+  std::vector<probe> probes{}; ///< the latest of each processor, whoever has brought it
 };
 
 /// One payment as the outside sees it; members not yet known are empty.
@@ -174,8 +187,9 @@ public:
   /// A new epoch, higher than all before it. Its first beat is now.
   virtual task<std::optional<epoch_id>> open_epoch() = 0;
   /// Says that the epoch lives, judged by the ledger's own clock. A late beat is as good as any, unless the
-  /// epoch has been marked.
-  virtual task<std::optional<beat_answer>> beat(epoch_id epoch) = 0;
+  /// epoch has been marked. Carries what the epoch's own prober has learned, at most one of each processor;
+  /// an older one than is known changes nothing.
+  virtual task<std::optional<beat_answer>> beat(epoch_id epoch, std::span<const probe> learned) = 0;
   /// Marks the caller's epoch: whoever looks next may take its rows.
   virtual task<ledger_status> end_epoch(epoch_id epoch) = 0;
 

@@ -148,9 +148,37 @@ task<std::optional<epoch_id>> memory_ledger::open_epoch() {
   co_return epochs_.open(config_.now());
 }
 
-task<std::optional<beat_answer>> memory_ledger::beat(epoch_id epoch) {
+task<std::optional<beat_answer>> memory_ledger::beat(epoch_id epoch, std::span<const probe> learned) {
   const std::lock_guard lock(mutex_);
-  co_return epochs_.beat(epoch, config_.now());
+  const steady_time now = config_.now();
+  beat_answer answer = epochs_.beat(epoch, now);
+  if (answer.ended) co_return answer;
+  keep_probes(epoch, learned, now);
+  answer.probes = known_probes(now);
+  co_return answer;
+}
+
+void memory_ledger::keep_probes(epoch_id from, std::span<const probe> learned, steady_time now) {
+  for (const probe& one : learned) {
+    const auto known =
+        std::ranges::find(probes_, one.processor, [](const kept_probe& kept) { return kept.what.processor; });
+    kept_probe fresh{one, now - one.age};
+    fresh.what.from = from;
+    if (known == probes_.end())
+      probes_.push_back(fresh);
+    else if (known->answered < fresh.answered)
+      *known = fresh;
+  }
+}
+
+std::vector<probe> memory_ledger::known_probes(steady_time now) const {
+  std::vector<probe> known;
+  for (const kept_probe& one : probes_) {
+    if (now - one.answered > probe_age_max) continue;
+    known.push_back(one.what);
+    known.back().age = std::chrono::duration_cast<std::chrono::milliseconds>(now - one.answered);
+  }
+  return known;
 }
 
 task<ledger_status> memory_ledger::end_epoch(epoch_id epoch) {

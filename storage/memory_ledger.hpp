@@ -36,7 +36,7 @@ public:
   task<ledger_status> settle(std::span<settle_item> items) override;
 
   task<std::optional<epoch_id>> open_epoch() override;
-  task<std::optional<beat_answer>> beat(epoch_id epoch) override;
+  task<std::optional<beat_answer>> beat(epoch_id epoch, std::span<const probe> learned) override;
   task<ledger_status> end_epoch(epoch_id epoch) override;
 
   task<ledger_status> release(epoch_id epoch, std::size_t rows_max, std::size_t& released) override;
@@ -71,6 +71,8 @@ private:
   bool amend_one(epoch_id epoch, const amend_item& item, row_number number);
   settle_item::verdict settle_one(const settle_item& item, row_number number);
   void hand_to(epoch_id owner, row_number number);
+  void keep_probes(epoch_id from, std::span<const probe> learned, steady_time now);
+  [[nodiscard]] std::vector<probe> known_probes(steady_time now) const;
 
   /// One step of unsettled(), which takes the lock; true when the step was the last.
   bool collect_unsettled(epoch_id epoch, std::uint64_t& position, std::span<owned_row> rows,
@@ -80,6 +82,11 @@ private:
   std::mutex mutex_;
   books books_;
   epoch_roll epochs_;
+  struct kept_probe {
+    probe what; ///< but its age
+    steady_time answered;
+  };
+  std::vector<kept_probe> probes_;        ///< one of each processor that has said something
   std::atomic<std::uint64_t> purges_ = 0; // changed under the lock
 };
 

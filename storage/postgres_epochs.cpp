@@ -42,6 +42,38 @@ UPDATE epochs
  WHERE epoch = $1 AND NOT marked AND beat < $2
 RETURNING NOT EXISTS (SELECT FROM epochs e WHERE e.epoch < $1 AND NOT e.marked), last_beat)"};
 
+// Health travels with the beats, by the server's clock alone. A beat never waits for a row of `processors`:
+// one that somebody holds is left out until the next probe; and one that was given up (its number is not the
+// last, or its epoch is over) tells nothing when it wakes.
+constexpr pg_statement<pg_nothing(std::int32_t, std::int64_t, std::span<const std::int16_t>,
+                                  std::span<const std::int16_t>, std::span<const std::int64_t>,
+                                  std::span<const std::int64_t>)>
+    note_probes{"note_probes", R"(
+WITH free AS MATERIALIZED (
+  SELECT p.id FROM unnest($3::smallint[]) AS w (id) JOIN processors p ON p.id = w.id
+   WHERE EXISTS (SELECT FROM epochs e WHERE e.epoch = $1 AND e.beat = $2 AND NOT e.marked)
+   ORDER BY p.id FOR NO KEY UPDATE OF p SKIP LOCKED)
+UPDATE processors p
+   SET failing = w.failing <> 0, min_response_millis = w.millis, probed_by = $1,
+       probed_at = clock_timestamp() - w.age * interval '1 ms'
+  FROM unnest($3::smallint[], $4::smallint[], $5::bigint[], $6::bigint[]) AS w (id, failing, millis, age), free f
+ WHERE f.id = w.id AND p.id = w.id
+   AND (p.probed_at IS NULL
+        OR p.probed_at NOT BETWEEN clock_timestamp() - w.age * interval '1 ms' AND clock_timestamp()))"};
+
+struct probed_row {
+  std::int16_t id = 0;
+  bool failing = false;
+  std::int64_t min_response_millis = 0;
+  std::int64_t age_millis = 0;
+  std::int32_t from = 0;
+};
+constexpr pg_statement<probed_row(std::span<const std::int16_t>)> read_probes{"read_probes", R"(
+SELECT p.id, p.failing, p.min_response_millis,
+       (extract(epoch FROM clock_timestamp() - p.probed_at) * 1000)::bigint, p.probed_by
+  FROM unnest($1::smallint[]) AS w (id) JOIN processors p ON p.id = w.id
+ WHERE p.probed_at BETWEEN clock_timestamp() - interval '30 s' AND clock_timestamp())"};
+
 constexpr pg_statement<pg_nothing(std::int32_t)> mark_epoch{
     "end_epoch", "UPDATE epochs SET marked = true WHERE epoch = $1 AND NOT marked"};
 
@@ -61,10 +93,10 @@ constexpr pg_statement<pg_nothing()> audit_purge{
 } // namespace
 
 void postgres::add_epoch_statements(std::vector<const pg_prototype*>& to) {
-  to.insert(to.end(),
-            {&name_processors.prototype(), &find_processors.prototype(), &open_epoch_row.prototype(),
-             &beat_epoch.prototype(), &mark_epoch.prototype(), &limit_purge.prototype(),
-             &forget_payments.prototype(), &end_all_epochs.prototype(), &audit_purge.prototype()});
+  to.insert(to.end(), {&name_processors.prototype(), &find_processors.prototype(),
+                       &open_epoch_row.prototype(), &beat_epoch.prototype(), &note_probes.prototype(),
+                       &read_probes.prototype(), &mark_epoch.prototype(), &limit_purge.prototype(),
+                       &forget_payments.prototype(), &end_all_epochs.prototype(), &audit_purge.prototype()});
 }
 
 task<bool> postgres_ledger::learn_processors() {
@@ -95,16 +127,17 @@ task<std::optional<epoch_id>> postgres_ledger::open_epoch() {
   co_return epoch;
 }
 
-task<std::optional<beat_answer>> postgres_ledger::beat(epoch_id epoch) {
+task<std::optional<beat_answer>> postgres_ledger::beat(epoch_id epoch, std::span<const probe> learned) {
   const own_epoch* const mine = own(epoch);
   if (mine == nullptr) co_return beat_answer{.ended = true};
-  const std::optional<beat_answer> answer = co_await send_beat(epoch, mine->spans(clock_.wall()));
+  const std::optional<beat_answer> answer = co_await send_beat(epoch, mine->spans(clock_.wall()), learned);
   if (answer && answer->eldest) eldest_until_ = clock_.now() + 2s;
   co_return answer;
 }
 
 /// The epoch must be an own one.
-task<std::optional<beat_answer>> postgres_ledger::send_beat(epoch_id epoch, std::vector<time_span> spans) {
+task<std::optional<beat_answer>> postgres_ledger::send_beat(epoch_id epoch, std::vector<time_span> spans,
+                                                            std::span<const probe> learned) {
   own_epoch* mine = own(epoch);
   const std::int64_t number = ++mine->beat_number;
   mine->sent_bound = std::max(mine->sent_bound, spans.back().begin); // an append looks here from now on
@@ -117,6 +150,9 @@ task<std::optional<beat_answer>> postgres_ledger::send_beat(epoch_id epoch, std:
   pg_transaction work;
   work.add(beat_epoch, static_cast<std::int32_t>(epoch), number, begins, ends);
   work.add(is_marked, static_cast<std::int32_t>(epoch));
+  if (!learned.empty()) note_learned(work, epoch, number, learned);
+  const std::size_t reading = learned.empty() ? 2 : 3;
+  work.add(read_probes, numbers_);
   const wall_time sent = clock_.wall();
   const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + beat_limit);
   mine = own(epoch);
@@ -132,7 +168,35 @@ task<std::optional<beat_answer>> postgres_ledger::send_beat(epoch_id epoch, std:
   const auto took = clock_.wall() - sent;
   if (took >= 0ms && took <= clock_difference_max)
     ahead_ = sent + took / 2 - row.now; // others tell too little
-  co_return beat_answer{.eldest = row.is_eldest};
+  co_return beat_answer{.eldest = row.is_eldest, .probes = known_probes(work, reading)};
+}
+
+void postgres_ledger::note_learned(pg_transaction& work, epoch_id epoch, std::int64_t beat_number,
+                                   std::span<const probe> learned) const {
+  std::vector<std::int16_t> ids;
+  std::vector<std::int16_t> failing;
+  std::vector<std::int64_t> millis;
+  std::vector<std::int64_t> ages;
+  for (const probe& one : learned) {
+    ids.push_back(number_of(one.processor));
+    failing.push_back(one.failing ? 1 : 0);
+    millis.push_back(one.min_response_time.count());
+    ages.push_back(one.age.count());
+  }
+  work.add(note_probes, static_cast<std::int32_t>(epoch), beat_number, ids, failing, millis, ages);
+}
+
+std::vector<probe> postgres_ledger::known_probes(const pg_transaction& work, std::size_t reading) const {
+  std::vector<probe> known;
+  for (std::size_t i = 0; i < work.count(reading, read_probes); ++i) {
+    const probed_row row = work.row(reading, read_probes, i);
+    known.push_back({.processor = index_of(row.id),
+                     .failing = row.failing,
+                     .min_response_time = std::chrono::milliseconds{row.min_response_millis},
+                     .age = std::chrono::milliseconds{row.age_millis},
+                     .from = static_cast<epoch_id>(row.from)});
+  }
+  return known;
 }
 
 /// So that a row accepted before the last span that a beat may have told of is covered all the same.
@@ -140,7 +204,7 @@ task<ledger_status> postgres_ledger::lower_bound_to(epoch_id epoch, wall_time ac
   std::vector<time_span> spans = own(epoch)->spans(accepted_at);
   const wall_time bound = spans.back().begin;
   const std::int64_t number = own(epoch)->beat_number + 1;
-  const std::optional<beat_answer> answer = co_await send_beat(epoch, std::move(spans));
+  const std::optional<beat_answer> answer = co_await send_beat(epoch, std::move(spans), {});
   if (!answer) co_return ledger_status::unavailable;
   if (answer->ended) co_return ledger_status::epoch_ended;
   own_epoch* const mine = own(epoch);

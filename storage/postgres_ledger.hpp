@@ -45,7 +45,7 @@ public:
   task<ledger_status> settle(std::span<settle_item> items) override;
 
   task<std::optional<epoch_id>> open_epoch() override;
-  task<std::optional<beat_answer>> beat(epoch_id epoch) override;
+  task<std::optional<beat_answer>> beat(epoch_id epoch, std::span<const probe> learned) override;
   task<ledger_status> end_epoch(epoch_id epoch) override;
 
   task<ledger_status> release(epoch_id epoch, std::size_t rows_max, std::size_t& released) override;
@@ -77,11 +77,15 @@ private:
   task<ledger_status> read_back_amends(epoch_id epoch, std::span<amend_item> items, bool some_written);
   task<ledger_status> read_back_settles(std::span<settle_item> items);
   task<ledger_status> lower_bound_to(epoch_id epoch, wall_time accepted_at);
-  task<std::optional<beat_answer>> send_beat(epoch_id epoch, std::vector<time_span> spans);
+  task<std::optional<beat_answer>> send_beat(epoch_id epoch, std::vector<time_span> spans,
+                                             std::span<const probe> learned);
 
   task<bool> learn_processors();
   [[nodiscard]] std::int16_t number_of(processor_index index) const;
   [[nodiscard]] processor_index index_of(std::optional<std::int16_t> number) const;
+  void note_learned(pg_transaction& work, epoch_id epoch, std::int64_t beat_number,
+                    std::span<const probe> learned) const;
+  [[nodiscard]] std::vector<probe> known_probes(const pg_transaction& work, std::size_t reading) const;
 
   /// What this side knows of an epoch that it has opened.
   struct own_epoch {

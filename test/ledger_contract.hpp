@@ -68,8 +68,8 @@ public:
     BOOST_REQUIRE(opened.has_value());
     return *opened;
   }
-  beat_answer beat(epoch_id epoch) {
-    const auto answer = this->run(this->get().beat(epoch));
+  beat_answer beat(epoch_id epoch, std::vector<probe> learned = {}) {
+    const auto answer = this->run(this->get().beat(epoch, learned));
     BOOST_REQUIRE(answer.has_value());
     return *answer;
   }

@@ -23,6 +23,64 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(epochs_rise_and_the_lowest_unmarked_one_is_the_eld
   BOOST_TEST(books.open() > c);
 }
 
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_beat_brings_what_the_beats_of_others_have_carried, Fixture,
+                              ledgers_under_test) {
+  bench<Fixture> books;
+  const epoch_id asking = books.open();
+  const epoch_id other = books.open();
+  const auto is_about = [](const probe& one, processor_index processor, bool failing,
+                           std::chrono::milliseconds min_response_time, epoch_id from,
+                           std::chrono::milliseconds age) {
+    return one.processor == processor && one.failing == failing &&
+           one.min_response_time == min_response_time && one.from == from && one.age >= age &&
+           one.age < age + 5s;
+  };
+  const auto of = [](const beat_answer& answer, processor_index processor) {
+    for (const probe& one : answer.probes)
+      if (one.processor == processor) return one;
+    BOOST_FAIL("nothing is known of it");
+    return probe{};
+  };
+  BOOST_TEST(books.beat(other).probes.empty());
+  const probe well{.processor = first, .min_response_time = 12ms, .age = 1s};
+  const probe ill{.processor = second, .failing = true, .min_response_time = 3'600s, .age = 10s};
+  BOOST_TEST(books.beat(asking, {ill, well}).probes.size() == 2U);
+  beat_answer heard = books.beat(other);
+  BOOST_TEST(heard.probes.size() == 2U);
+  BOOST_TEST(is_about(of(heard, first), first, false, 12ms, asking, 1s));
+  BOOST_TEST(is_about(of(heard, second), second, true, 3'600s, asking, 10s));
+
+  // What is older than what is known changes nothing, what is newer does.
+  probe older = ill;
+  older.failing = false;
+  older.age = 20s;
+  probe newer = well;
+  newer.failing = true;
+  newer.age = 0s;
+  BOOST_TEST(books.beat(other, {older, newer}).probes.size() == 2U);
+  heard = books.beat(asking);
+  BOOST_TEST(is_about(of(heard, first), first, true, 12ms, other, 0s));
+  BOOST_TEST(is_about(of(heard, second), second, true, 3'600s, asking, 10s));
+
+  // An epoch that is over tells nothing any more; what it has told stays.
+  BOOST_TEST(books.run(books.get().end_epoch(asking)) == ledger_status::done);
+  probe late = ill;
+  late.failing = false;
+  late.age = 0s;
+  BOOST_TEST(books.beat(asking, {late}).ended);
+  BOOST_TEST(is_about(of(books.beat(other), second), second, true, 3'600s, asking, 10s));
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(what_a_processor_said_long_ago_is_not_known_any_more, Fixture,
+                              ledgers_under_test) {
+  bench<Fixture> books;
+  const epoch_id epoch = books.open();
+  const probe old{.processor = first, .age = probe_age_max + 1s};
+  BOOST_TEST(books.beat(epoch, {old}).probes.empty());
+  BOOST_TEST(books.beat(epoch, {{.processor = first, .failing = true, .age = 29s}}).probes.size() <= 1U);
+  BOOST_TEST(books.beat(epoch, {{.processor = second, .age = 5s}}).probes.size() >= 1U);
+}
+
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_marked_epoch_is_over_for_ever, Fixture, ledgers_under_test) {
   bench<Fixture> books;
   const epoch_id epoch = books.open();

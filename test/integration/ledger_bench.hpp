@@ -73,7 +73,7 @@ public:
     return *opened;
   }
   void beat(epoch_id epoch) {
-    const auto answer = run(get().beat(epoch));
+    const auto answer = run(get().beat(epoch, {}));
     BOOST_REQUIRE(answer.has_value());
     BOOST_REQUIRE(!answer->ended);
   }

@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(an_epoch_known_to_be_over_is_not_asked_for_again) {
                                           : books.run(books.get().release(epoch, 1, count));
     BOOST_TEST((told == ledger_status::epoch_ended), way);
     const std::uint64_t before = books.get().figures().transactions;
-    BOOST_TEST(books.run(books.get().beat(epoch))->ended);
+    BOOST_TEST(books.run(books.get().beat(epoch, {}))->ended);
     BOOST_TEST(books.get().figures().transactions == before);
   }
 }
@@ -189,7 +189,7 @@ BOOST_AUTO_TEST_CASE(rows_taken_over_while_a_beat_is_under_way_stay_within_the_b
   BOOST_REQUIRE_EQUAL(taken, 1U);
   BOOST_TEST(taker.settle(witness(1, 0)) == settled::settled);
   const auto taking = reactor.start(taker.get().adopt(epoch, rows, taken));
-  const auto beating = reactor.start(taker.get().beat(epoch));
+  const auto beating = reactor.start(taker.get().beat(epoch, {}));
   BOOST_REQUIRE(reactor.await(beating).has_value());
   BOOST_TEST(rows_out_of_bounds() == "0");
   const ledger_status status = reactor.await(taking); // a beat that is not confirmed stops it
@@ -305,7 +305,7 @@ BOOST_AUTO_TEST_CASE(the_bound_holds_whatever_happens) {
       break;
     case 4: { // with a beat under way
       const auto taking = reactor.start(one.get().adopt(epoch, rows, count));
-      const auto beating = reactor.start(one.get().beat(epoch));
+      const auto beating = reactor.start(one.get().beat(epoch, {}));
       BOOST_REQUIRE(reactor.await(beating).has_value());
       BOOST_REQUIRE(session.value(count_out_of_bounds) == "0");
       const ledger_status status = reactor.await(taking);

@@ -109,7 +109,7 @@ task<bool> adopt_until_done(victim& of, std::uint64_t) {
   std::vector<owned_row> rows(1'000);
   std::size_t taken = 0;
   for (bool done = false; !done;) {
-    const auto beaten = co_await of.books.get().beat(of.epoch);
+    const auto beaten = co_await of.books.get().beat(of.epoch, {});
     if (beaten && beaten->ended) ++of.wrong;
     const ledger_status status = co_await of.books.get().adopt(of.epoch, rows, taken);
     done = co_await is_done(of, status);

@@ -74,7 +74,7 @@ public:
     for (const auto& line : lines)
       plan += line[0] + '\n';
     for (const char* const table :
-         {"payments", "deltas", "totals", "milliseconds", "audit", "audit_rest", "epochs"})
+         {"payments", "deltas", "totals", "milliseconds", "audit", "audit_rest", "epochs", "processors"})
       BOOST_TEST(plan.find(std::string{"Seq Scan on "} + table) == std::string::npos, what.name << '\n'
                                                                                                 << plan);
     BOOST_TEST(plan.find("Disk:") == std::string::npos, what.name << '\n' << plan);
@@ -167,6 +167,8 @@ std::vector<execution> executions(sql_session& by) {
       {"find_processors", "(ARRAY['default', 'third'])", 30},
       {"open_epoch", "('test', '2026-01-01')", 60},
       {"beat", "(2000, 5, '{2026-01-01, 2026-01-02}', '{2026-01-01 01:00, infinity}')", 60},
+      {"note_probes", "(2000, 1, '{1, 3}', '{0, 1}', '{10, 2000}', '{0, 1500}')", 60},
+      {"read_probes", "('{1, 2, 3}')", 20},
       {"end_epoch", "(2000)", 60},
       {"fence_marked", "", 60},
       {"mark_silent", "(2000)", 60},

@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(an_owner_that_was_silent_is_over_once_its_rows_are_taken) {
   server.sql("UPDATE epochs SET last_beat = last_beat - interval '6 s' WHERE epoch = " +
              std::to_string(silent));
   BOOST_TEST(taker.adopt_all(epoch).size() == 2U);
-  const auto late = owner.run(owner.get().beat(silent));
+  const auto late = owner.run(owner.get().beat(silent, {}));
   BOOST_REQUIRE(late.has_value());
   BOOST_TEST(late->ended);
 }

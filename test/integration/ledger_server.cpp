@@ -31,8 +31,10 @@ postgres_server& ledger_server_running() {
 postgres_server& ledger_server() {
   postgres_server& server = ledger_server_running();
   if (!server.is_running()) server.start();
-  server.sql("TRUNCATE payments, deltas, totals, milliseconds, audit;"
-             "UPDATE epochs SET marked = true, swept = true, open_from = '{}', open_until = '{}'");
+  server.sql(
+      "TRUNCATE payments, deltas, totals, milliseconds, audit;"
+      "UPDATE processors SET failing = NULL, min_response_millis = NULL, probed_at = NULL, probed_by = NULL;"
+      "UPDATE epochs SET marked = true, swept = true, open_from = '{}', open_until = '{}'");
   return server;
 }
 

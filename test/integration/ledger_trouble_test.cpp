@@ -21,7 +21,7 @@ struct three_payments {
     BOOST_TEST(books.run(books.get().append(epoch, added)) == expected);
     BOOST_TEST(books.run(books.get().amend(epoch, chosen)) == expected);
     BOOST_TEST(books.run(books.get().settle(taken)) == expected);
-    BOOST_TEST(books.run(books.get().beat(epoch)).has_value() == beats);
+    BOOST_TEST(books.run(books.get().beat(epoch, {})).has_value() == beats);
     const auto lasted = std::chrono::steady_clock::now() - begun;
     BOOST_TEST((lasted < 3s), "it took " << lasted / 1ms << " ms");
     if (expected != ledger_status::done) return;

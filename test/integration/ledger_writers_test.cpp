@@ -209,7 +209,7 @@ task<bool> live_through_purges(ledger_bench& one, clock& time, unsigned seed, co
       epoch = opened.value_or(0);
       continue;
     }
-    const auto beaten = co_await to.beat(epoch);
+    const auto beaten = co_await to.beat(epoch, {});
     std::vector<append_item> items;
     std::vector<settle_item> witnesses;
     for (int i = 0; i < 50; ++i) {

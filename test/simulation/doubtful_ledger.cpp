@@ -88,10 +88,10 @@ task<std::optional<epoch_id>> doubtful_ledger::open_epoch() {
   co_return opened;
 }
 
-task<std::optional<beat_answer>> doubtful_ledger::beat(epoch_id epoch) {
+task<std::optional<beat_answer>> doubtful_ledger::beat(epoch_id epoch, std::span<const probe> learned) {
   const fate drawn = co_await draw();
   if (drawn == fate::away || drawn == fate::doubt_never) co_return std::nullopt;
-  const auto answer = co_await inner_.beat(epoch);
+  const auto answer = co_await inner_.beat(epoch, learned);
   if (drawn != fate::well) co_return std::nullopt;
   co_return answer;
 }

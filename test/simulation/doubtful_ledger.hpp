@@ -23,7 +23,7 @@ public:
   task<ledger_status> amend(epoch_id epoch, std::span<amend_item> items) override;
   task<ledger_status> settle(std::span<settle_item> items) override;
   task<std::optional<epoch_id>> open_epoch() override;
-  task<std::optional<beat_answer>> beat(epoch_id epoch) override;
+  task<std::optional<beat_answer>> beat(epoch_id epoch, std::span<const probe> learned) override;
   task<ledger_status> end_epoch(epoch_id epoch) override;
   task<ledger_status> release(epoch_id epoch, std::size_t rows_max, std::size_t& released) override;
   task<ledger_status> adopt(epoch_id epoch, std::span<owned_row> rows, std::size_t& taken) override;

@@ -19,14 +19,20 @@ make_processors(clock& time, poller& no_sockets, const instance_settings& settin
   return made;
 }
 
-prober::calls probe_calls(std::vector<std::unique_ptr<processor>>& processors, ownership& owner) {
+prober::calls probe_calls(std::vector<std::unique_ptr<processor>>& processors, payment_flow& flow,
+                          ownership& owner) {
   prober::calls calls;
   calls.ask = [&processors](processor_index index, steady_time due) {
     return processors[index]->ask_health(due);
   };
   calls.allowed = [&owner] { return owner.is_eldest(); };
-  calls.heard = [&processors](processor_index index, const health_report& report) {
+  calls.heard = [&processors, &flow](processor_index index, health_report report) {
+    report.from = flow.epoch();
     processors[index]->heard(report);
+  };
+  calls.last_heard = [&processors](processor_index index) {
+    const auto& health = processors[index]->health();
+    return health ? health->heard : steady_time{};
   };
   return calls;
 }
@@ -45,8 +51,8 @@ instance::instance(ledger& books, poller& no_sockets, const instance_settings& s
              .backlog_max = settings.backlog_max,
              .hands_over = true,
              .jitter_seed = number + 1}),
-      ownership_(clock_, ledger_, flow_),
-      prober_(clock_, {.processors = processors_.size()}, probe_calls(processors_, ownership_)),
+      ownership_(clock_, ledger_, flow_, processors_),
+      prober_(clock_, {.processors = processors_.size()}, probe_calls(processors_, flow_, ownership_)),
       tasks_(clock_) {
   flow_.start();
   ownership_.start();

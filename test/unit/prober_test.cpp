@@ -33,7 +33,8 @@ public:
       : prober_(time_, settings,
                 {.ask = [this](processor_index index, steady_time due) { return ask(index, due); },
                  .allowed = [this] { return look(); },
-                 .heard = [this](processor_index index, const health_report& said) { hear(index, said); }}) {
+                 .heard = [this](processor_index index, const health_report& said) { hear(index, said); },
+                 .last_heard = [this](processor_index) { return last_heard; }}) {
     for (std::size_t i = 0; i < settings.processors; ++i)
       processors_.push_back(std::make_unique<processor>(time_));
   }
@@ -87,6 +88,7 @@ public:
 
   bool allowed = true;
   int looks = 0;
+  steady_time last_heard{}; ///< from whomever
 
 private:
   task<std::optional<health_report>> ask(processor_index index, steady_time deadline) {
@@ -215,6 +217,29 @@ BOOST_AUTO_TEST_CASE(looks_anew_before_each_question_whether_it_is_allowed) {
     here.wake();
   BOOST_TEST(here[0].questions.size() == 1U);
   BOOST_TEST(here[1].questions.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_new_eldest_keeps_the_distance_to_the_last_question_of_its_forerunner) {
+  probing here({.processors = 1, .period = 150ms});
+  here[0].answers_at_once = true;
+  here.allowed = false;
+  here.start();
+  here.last_heard = here.now();
+  here.allowed = true;
+  here.wake();
+  BOOST_TEST(here[0].questions.empty());
+  BOOST_REQUIRE(here.runs_until_asked(0, 1));
+  BOOST_TEST((here[0].questions[0].asked - here.last_heard >= 150ms));
+}
+
+BOOST_AUTO_TEST_CASE(what_others_say_while_it_is_the_eldest_delays_nothing) {
+  probing here({.processors = 1, .period = 150ms});
+  here[0].answers_at_once = true;
+  here.start();
+  BOOST_TEST(here[0].questions.size() == 1U);
+  here.last_heard = here.now() + 1h;
+  BOOST_REQUIRE(here.runs_until_asked(0, 2));
+  BOOST_TEST((here[0].questions[1].asked - here[0].questions[0].asked < 1s));
 }
 
 BOOST_AUTO_TEST_CASE(stopping_ends_every_pause_at_once) {
