@@ -260,7 +260,9 @@ void processor::heard(const health_report& report) {
     if (report.heard <= health_->heard + (says_the_same ? same_word : std::chrono::nanoseconds{0})) return;
   }
   health_ = report;
+  const bool was_closed = breaker_.is_closed();
   breaker_.heard(report);
+  if (was_closed && !breaker_.is_closed()) opened_by_word_ = true;
   expected_.told(report.heard, report.min_response_time);
 }
 
@@ -297,17 +299,19 @@ void processor::look_after() {
   }
   const bool is_stuck = open_.empty() && sends_.is_full(); // by calls that are lost
   if (!breaker_.is_closed() || is_stuck || is_stalled(view(now))) dismiss();
-  log_change(now);
+  note_change(now);
 }
 
-void processor::log_change(steady_time now) {
-  if (breaker_.is_closed() == logged_closed_ || now - logged_ < log_pause) return;
-  logged_closed_ = breaker_.is_closed();
-  logged_ = now;
-  if (logged_closed_)
+/// A word that opened the breaker is not passed on: whoever said it was heard by the others, too.
+void processor::note_change(steady_time now) {
+  if (breaker_.is_closed() == noted_closed_ || now - noted_ < log_pause) return;
+  noted_closed_ = breaker_.is_closed();
+  noted_ = now;
+  if (noted_closed_)
     spdlog::info("processor {}: breaker closed", config_.name);
   else
     spdlog::warn("processor {}: breaker open", config_.name);
+  if (config_.changed && (noted_closed_ || !opened_by_word_)) config_.changed(noted_closed_);
 }
 
 /// Counts what a send came to, and raises an alarm for what only a person can mend.
@@ -341,6 +345,8 @@ void processor::learn(evidence what, std::chrono::nanoseconds took, const open_c
     breaker_.failed(now, took, is_trial(call.id));
   }
   if (!was_closed && breaker_.is_closed()) ++recoveries_;
+  if (breaker_.is_closed()) opened_by_word_ = false;
+  note_change(now);
 }
 
 } // namespace repasse

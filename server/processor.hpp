@@ -12,6 +12,7 @@
 #include <boost/intrusive/list.hpp>
 
 #include <array>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -81,6 +82,9 @@ public:
     std::chrono::nanoseconds hard_limit = std::chrono::seconds{30};
     std::chrono::nanoseconds ask_limit = std::chrono::seconds{2};
     std::uint32_t jitter_seed = 1;
+    /// The breaker has opened or closed by what was seen here, not by what was heard: told at once, but at
+    /// most once a second, as it is logged. May be empty.
+    std::function<void(bool closed)> changed;
   };
 
   processor(clock& time, poller& sockets, const config& settings);
@@ -151,7 +155,7 @@ private:
   [[nodiscard]] bool is_trial(const payment_id& id) const {
     return breaker_.now_in() == breaker::state::half_open && trial_ && *trial_ == id;
   }
-  void log_change(steady_time now);
+  void note_change(steady_time now);
   void note(evidence what);
 
   clock& clock_;
@@ -170,8 +174,9 @@ private:
   places sends_;
   places questions_;
   std::uint64_t recoveries_ = 0;
-  bool logged_closed_ = true;
-  steady_time logged_{};
+  bool opened_by_word_ = false; ///< of others, or of the processor
+  bool noted_closed_ = true;
+  steady_time noted_{};
   std::array<steady_time, static_cast<std::size_t>(evidence::count)> alarmed_{};
   std::array<std::uint64_t, static_cast<std::size_t>(evidence::count)> seen_{};
 };

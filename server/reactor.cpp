@@ -1,5 +1,7 @@
 #include "server/reactor.hpp"
 
+#include "server/status_pages.hpp"
+
 #include <boost/asio/ip/host_name.hpp>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -22,8 +24,9 @@ std::size_t share(std::size_t of_process, std::size_t reactors) {
   return std::max<std::size_t>(1, of_process / reactors);
 }
 
-std::vector<std::unique_ptr<processor>> make_processors(clock& time, poller& sockets, const config& settings,
-                                                        std::uint32_t number) {
+std::vector<std::unique_ptr<processor>>
+make_processors(clock& time, poller& sockets, const config& settings, std::uint32_t number,
+                const std::function<void(processor_index, bool)>& changed) {
   std::vector<std::unique_ptr<processor>> made;
   for (const processor_settings& one : settings.processors) {
     processor::config how;
@@ -36,6 +39,9 @@ std::vector<std::unique_ptr<processor>> make_processors(clock& time, poller& soc
     how.in_flight_max = share(settings.processor_max_in_flight, settings.reactors);
     how.settle_within = settings.settle_within;
     how.jitter_seed = number + 1;
+    how.changed = [changed, index = static_cast<processor_index>(made.size())](bool closed) {
+      changed(index, closed);
+    };
     made.push_back(std::make_unique<processor>(time, sockets, how));
   }
   return made;
@@ -102,6 +108,7 @@ std::unique_ptr<intake> make_intake(clock& time, redis_connection* redis, const 
 
 reactor::reactor(const config& settings, shared_storage& storage, reactors& all, std::uint32_t number)
     : settings_(settings),
+      number_(number),
       all_(all),
       context_(1),
       clock_(context_),
@@ -111,8 +118,11 @@ reactor::reactor(const config& settings, shared_storage& storage, reactors& all,
       names_(settings.redis_prefix),
       redis_(make_redis(clock_, settings, number)),
       intake_(make_intake(clock_, redis_.get(), names_, settings, number)),
+      watcher_(make_watcher(settings, number)),
       ledger_(database_ ? static_cast<ledger&>(*database_) : storage.memory),
-      processors_(make_processors(clock_, poller_, settings, number)),
+      processors_(
+          make_processors(clock_, poller_, settings, number,
+                          [this](processor_index index, bool closed) { tell_change(index, closed); })),
       flow_(clock_, ledger_, intake_.get(), processors_, flow_config(settings, number)),
       importer_(intake_ ? std::make_unique<importer>(clock_, *intake_, flow_) : nullptr),
       ownership_(clock_, ledger_, flow_, processors_),
@@ -140,6 +150,7 @@ void reactor::run() {
   if (database_) database_->start();
   if (redis_) tasks_.spawn(redis_->run());
   if (intake_) intake_->start();
+  if (watcher_) watcher_->start();
   flow_.start();
   if (importer_) importer_->start();
   ownership_.start();
@@ -174,6 +185,7 @@ task<> reactor::drain(steady_time due) {
   if (migrator_) migrator_->stop();
   if (database_) database_->stop();
   if (intake_) intake_->stop();
+  if (watcher_) watcher_->stop();
   if (redis_) redis_->stop();
   if (database_) co_await pause.wait_for(goodbye);
   context_.stop();
@@ -185,6 +197,7 @@ prober::calls reactor::probe_calls() {
   calls.allowed = [this] { return ownership_.is_eldest(); };
   calls.heard = [this](processor_index index, health_report report) {
     report.from = flow_.epoch();
+    if (watcher_) watcher_->tell_probe(index, report);
     for (const auto& one : all_)
       asio::post(one->get_executor(), [&to = *one, index, report] { to.heard(index, report); });
   };
@@ -193,6 +206,40 @@ prober::calls reactor::probe_calls() {
     return health ? health->heard : steady_time{};
   };
   return calls;
+}
+
+std::unique_ptr<watcher> reactor::make_watcher(const config& settings, std::uint32_t number) {
+  if (!settings.use_redis_health_monitoring) return nullptr;
+  watcher::config how;
+  for (const processor_settings& one : settings.processors)
+    how.processors.push_back(one.name);
+  how.link = redis_config(settings, "health", number);
+  watcher::calls calls;
+  calls.heard = [this](processor_index index, const health_report& report) { heard(index, report); };
+  calls.show = [this](std::string& json) { return show(json); };
+  return std::make_unique<watcher>(clock_, *redis_, names_, std::move(how), std::move(calls));
+}
+
+void reactor::heard(processor_index index, const health_report& report) {
+  processors_[index]->heard(report);
+  flow_.look_again();
+}
+
+/// How slow the processor is others hear from itself: a breaker's change says no more of it than it has said
+/// last.
+void reactor::tell_change(processor_index index, bool closed) {
+  if (!watcher_) return;
+  health_report report;
+  if (const auto& health = processors_[index]->health()) report.min_response_time = health->min_response_time;
+  report.failing = !closed;
+  report.heard_wall = clock_.wall();
+  watcher_->tell_change(index, report);
+}
+
+epoch_id reactor::show(std::string& json) const {
+  const epoch_id epoch = flow_.epoch();
+  if (epoch != 0) json = instance_json(settings_, report(), instance_name(), number_);
+  return epoch;
 }
 
 reactor_report reactor::report() const {
@@ -208,11 +255,14 @@ reactor_report reactor::report() const {
     seen.latencies = one->latencies();
     seen.health = one->health();
   }
+  std::optional<bool> hears;
+  if (watcher_) hears = watcher_->hears();
   if (redis_)
     made.redis = reactor_report::seen_redis{.is_up = redis_->now_in() == redis_connection::state::connected,
                                             .since = std::max(started_, redis_->since()),
                                             .latency = redis_->last_latency(),
-                                            .trouble = redis_->trouble()};
+                                            .trouble = redis_->trouble(),
+                                            .hears = hears};
   if (intake_)
     made.taking_in = reactor_report::seen_intake{intake_->is_open(), intake_->trouble(), intake_->figures()};
   made.books = ledger_.health();
@@ -220,6 +270,7 @@ reactor_report reactor::report() const {
   made.flow = flow_.counters();
   made.held = flow_.held();
   made.waiting = flow_.waiting();
+  made.epoch = flow_.epoch();
   made.has_epoch = flow_.epoch() != 0;
   // The flow learns only from its next payment that the ledger is away.
   made.can_accept = (flow_.can_append() && made.books.is_up) ||

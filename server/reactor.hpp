@@ -4,6 +4,7 @@
 #pragma once
 
 #include "health/prober.hpp"
+#include "health/watcher.hpp"
 #include "server/config.hpp"
 #include "server/endpoints.hpp"
 #include "server/importer.hpp"
@@ -37,12 +38,14 @@ struct reactor_report {
     std::optional<health_report> health;
   };
   std::vector<seen_processor> processors;
+  epoch_id epoch = 0;
   /// Empty without Redis.
   struct seen_redis {
     bool is_up = false;
     steady_time since{};
     std::chrono::nanoseconds latency{0};
     std::string trouble;
+    std::optional<bool> hears; ///< of health; empty if that is switched off
   };
   std::optional<seen_redis> redis;
   /// Empty where payments cannot be taken in by Redis at all.
@@ -93,7 +96,7 @@ public:
   // In the reactor's own thread.
   [[nodiscard]] reactor_report report() const;
   [[nodiscard]] payment_flow& flow() { return flow_; }
-  void heard(processor_index index, const health_report& report) { processors_[index]->heard(report); }
+  void heard(processor_index index, const health_report& report);
   /// All epochs were ended by a purge, but for those begun since: ours may be one of either.
   void purged() {
     ownership_.look();
@@ -103,8 +106,12 @@ public:
 private:
   task<> drain(steady_time due);
   [[nodiscard]] prober::calls probe_calls();
+  [[nodiscard]] std::unique_ptr<watcher> make_watcher(const config& settings, std::uint32_t number);
+  void tell_change(processor_index index, bool closed);
+  epoch_id show(std::string& json) const;
 
   const config& settings_;
+  std::uint32_t number_;
   reactors& all_;
   asio::io_context context_;
   clock clock_;
@@ -115,6 +122,7 @@ private:
   redis_names names_;
   std::unique_ptr<redis_connection> redis_; ///< null: there is none
   std::unique_ptr<intake> intake_;          ///< with a database and Redis
+  std::unique_ptr<watcher> watcher_;        ///< null: health is not shared by Redis
   ledger& ledger_;
   std::vector<std::unique_ptr<processor>> processors_;
   payment_flow flow_;

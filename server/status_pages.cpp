@@ -38,9 +38,9 @@ double millis(std::chrono::nanoseconds time) {
 
 std::string health_json(const std::optional<health_report>& health) {
   if (!health) return "null";
-  return fmt::format(R"({{"failing":{},"minResponseTime":{},"when":"{}","from":"epoch {}"}})",
-                     health->failing, health->min_response_time.count(), to_string(health->heard_wall),
-                     health->from);
+  const std::string from = health->from == 0 ? "redis" : fmt::format("epoch {}", health->from);
+  return fmt::format(R"({{"failing":{},"minResponseTime":{},"when":"{}","from":"{}"}})", health->failing,
+                     health->min_response_time.count(), to_string(health->heard_wall), from);
 }
 
 /// What is not up before what is, then what has trouble; of equals the first, whose reactor knows most. The
@@ -85,8 +85,11 @@ std::string redis_line(std::span<const reactor_report> reports, steady_time now)
   for (const reactor_report& report : reports)
     if (report.redis && (worst == nullptr || (worst->is_up && !report.redis->is_up))) worst = &*report.redis;
   if (worst == nullptr) return "redis: not configured\n";
-  return fmt::format("redis: {}, latency {:.1f} ms, since {:.1f} s{}{}\n", worst->is_up ? "up" : "away",
+  const bool is_deaf = std::ranges::any_of(
+      reports, [](const reactor_report& one) { return one.redis && one.redis->hears == false; });
+  return fmt::format("redis: {}, latency {:.1f} ms, since {:.1f} s{}{}{}\n", worst->is_up ? "up" : "away",
                      millis(worst->latency), millis(now - worst->since) / 1000,
+                     is_deaf && worst->is_up ? ", no messages about health are heard" : "",
                      worst->trouble.empty() ? "" : ", ", worst->trouble);
 }
 
@@ -130,6 +133,21 @@ std::string processors_json(const config& settings, std::span<const reactor_repo
         to_string(seen.circuit), health_json(seen.health), seen.in_flight, millis(seen.expected),
         millis(seen.oldest_open), seen.latencies.count(), millis(seen.latencies.percentile(0.5)),
         millis(seen.latencies.percentile(0.9)), millis(seen.latencies.percentile(0.99)));
+  }
+  return json + "]}";
+}
+
+std::string instance_json(const config& settings, const reactor_report& report, std::string_view instance,
+                          std::uint32_t reactor) {
+  std::string json = R"({"instance":)";
+  write_json_string(json, instance);
+  json += fmt::format(
+      R"(,"epoch":{},"reactor":{},"held":{},"waiting":{},"accepted":{},"settled":{},"processors":[)",
+      report.epoch, reactor, report.held, report.waiting, report.flow.accepted, report.flow.settled);
+  for (std::size_t i = 0; i < settings.processors.size(); ++i) {
+    const seen_processor& seen = report.processors[i];
+    json += fmt::format(R"({}{{"name":"{}","breaker":"{}","inFlight":{}}})", i == 0 ? "" : ",",
+                        settings.processors[i].name, to_string(seen.circuit), seen.in_flight);
   }
   return json + "]}";
 }

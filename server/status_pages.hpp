@@ -1,17 +1,24 @@
-// What the process shows of itself, gathered from its reactors: /processors and /readyz.
+// What the process shows of itself, gathered from its reactors: /processors and /readyz; and what one reactor
+// shows of itself in Redis.
 #pragma once
 
 #include "server/config.hpp"
 #include "server/http_response.hpp"
 #include "server/reactor.hpp"
 
+#include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace repasse {
 
 /// `{"processors":[{"name","fee","breaker","health":{…}|null,"inFlight","expectedMillis","latency":{…}}]}`
 [[nodiscard]] std::string processors_json(const config& settings, std::span<const reactor_report> reports);
+
+/// `{"instance","epoch","reactor","held","waiting","accepted","settled","processors":[{"name","breaker","inFlight"}]}`
+[[nodiscard]] std::string instance_json(const config& settings, const reactor_report& report,
+                                        std::string_view instance, std::uint32_t reactor);
 
 /// One line per dependency, and per reactor that is away; 503 while there is one, or while no payment can be
 /// accepted durably.

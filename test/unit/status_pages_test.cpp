@@ -121,6 +121,40 @@ BOOST_AUTO_TEST_CASE(health_tells_what_was_said_when_and_to_whom) {
   BOOST_TEST(shown(0, {report}).at("health").is_null());
 }
 
+BOOST_AUTO_TEST_CASE(health_that_another_instance_has_told_is_from_redis) {
+  reactor_report report = fresh_report();
+  report.processors[0].health = health(false, now);
+  report.processors[0].health->from = 0;
+  BOOST_TEST(shown(0, {report}).at("health").at("from").as_string() == "redis");
+}
+
+BOOST_AUTO_TEST_CASE(an_instance_shows_itself_to_the_byte) {
+  reactor_report report = fresh_report();
+  report.epoch = 17;
+  report.held = 5;
+  report.waiting = 3;
+  report.flow.accepted = 1000;
+  report.flow.settled = 995;
+  report.processors[1].circuit = state::open;
+  report.processors[0].in_flight = 2;
+  BOOST_TEST(
+      instance_json(two_processors(), report, "host:42", 1) ==
+      R"({"instance":"host:42","epoch":17,"reactor":1,"held":5,"waiting":3,"accepted":1000,"settled":995,)"
+      R"("processors":[{"name":"default","breaker":"closed","inFlight":2},)"
+      R"({"name":"fallback","breaker":"open","inFlight":0}]})");
+}
+
+BOOST_AUTO_TEST_CASE(a_redis_that_is_up_but_not_listened_to_is_told_and_makes_nothing_unready) {
+  reactor_report report = fresh_report();
+  report.redis = reactor_report::seen_redis{
+      .is_up = true, .since = now - 1s, .latency = 1ms, .trouble = {}, .hears = true};
+  const auto page = [&] { return readiness_page(two_processors(), std::vector{report}, false, now); };
+  BOOST_TEST(page().body.find("redis: up, latency 1.0 ms, since 1.0 s\n") != std::string::npos, page().body);
+  report.redis->hears = false;
+  BOOST_TEST(page().status == 200);
+  BOOST_TEST(page().body.find("since 1.0 s, no messages about health are heard\n") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(the_newest_health_is_shown_whichever_reactor_has_it) {
   reactor_report older = fresh_report();
   older.processors[0].health = health(true, now - 5s);
