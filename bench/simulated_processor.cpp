@@ -94,14 +94,17 @@ std::optional<steady_time> simulated_processor::next_due() const {
 }
 
 void simulated_processor::ask_health(caller_id caller, steady_time now) {
+  ++health_asked_.asked;
   if (health_held_back_.empty() && next_health_window_ <= now) {
     next_health_window_ = now + health_window;
     reply({caller, verdict::health, delivery::whole});
-  } else if (health_held_back_.size() < health_held_back_max) {
-    health_held_back_.push_back(caller);
-  } else {
-    reply({caller, verdict::too_many, delivery::whole});
+    return;
   }
+  ++health_asked_.early;
+  if (health_held_back_.size() < health_held_back_max)
+    health_held_back_.push_back(caller);
+  else
+    reply({caller, verdict::too_many, delivery::whole});
 }
 
 void simulated_processor::forget(caller_id caller) { std::erase(health_held_back_, caller); }

@@ -82,6 +82,12 @@ public:
   /// What the health call says, lies included.
   [[nodiscard]] simulated_health health() const;
 
+  struct health_calls {
+    std::uint64_t asked = 0;
+    std::uint64_t early = 0; ///< of these: within the window of an earlier one, so held back or refused
+  };
+  [[nodiscard]] const health_calls& health_asked() const { return health_asked_; }
+
   processor_switches switches;
   taken_payments payments;
 
@@ -117,6 +123,7 @@ private:
   std::deque<job> waiting_;
   std::deque<caller_id> health_held_back_;
   steady_time next_health_window_{};
+  health_calls health_asked_;
   unsigned wrong_statuses_ = 0;
   std::vector<simulated_reply> replies_;
 };

@@ -157,6 +157,7 @@ simulator_endpoints::response simulator_endpoints::get_payment(std::string_view 
 simulator_endpoints::response simulator_endpoints::admin(const scanned_request& request,
                                                          std::string_view path, std::string_view query) {
   if (request.token != processor_.switches.token) return {401, message("wrong token")};
+  if (path == "/admin/health-calls" && request.method == "GET") return health_calls();
   if (path == "/admin/payments-summary" && request.method == "GET") return summary(query);
   if (path.starts_with(configurations_path) && request.method == "PUT")
     return configure(path.substr(configurations_path.size()), request.body);
@@ -165,6 +166,17 @@ simulator_endpoints::response simulator_endpoints::admin(const scanned_request& 
     return {200, message("All payments purged.")};
   }
   return {404, message("no such path or method")};
+}
+
+simulator_endpoints::response simulator_endpoints::health_calls() const {
+  const simulated_processor::health_calls& calls = processor_.health_asked();
+  response answer;
+  answer.body.append(R"({"asked":)");
+  append_number(answer.body, calls.asked);
+  answer.body.append(R"(,"early":)");
+  append_number(answer.body, calls.early);
+  answer.body.append("}");
+  return answer;
 }
 
 simulator_endpoints::response simulator_endpoints::summary(std::string_view query) const {

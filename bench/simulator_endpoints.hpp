@@ -5,6 +5,8 @@
 //   hostility.hpp
 //   {"health":{"failing":false,"minResponseTime":1}}      what the health call says from now on
 //   {"mode":"none"}                                       ends all of it
+// and `GET /admin/health-calls` → {"asked":7,"early":0}: health calls so far, and how many of them the limit
+// held back or refused.
 #pragma once
 
 #include "bench/fee_rate.hpp"
@@ -47,6 +49,7 @@ private:
                                   response& refusal);
   [[nodiscard]] response get_payment(std::string_view id) const;
   [[nodiscard]] response admin(const scanned_request& request, std::string_view path, std::string_view query);
+  [[nodiscard]] response health_calls() const;
   [[nodiscard]] response summary(std::string_view query) const;
   [[nodiscard]] response configure(std::string_view name, std::string_view body);
   [[nodiscard]] response configure_hostile(const flat_json& members);

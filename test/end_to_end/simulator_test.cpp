@@ -285,6 +285,8 @@ BOOST_AUTO_TEST_CASE(answers_one_call_in_5_s_and_holds_two_back) {
   configure(caller, "hostile", R"({"health":{"failing":false,"minResponseTime":1}})");
   BOOST_TEST(third.get().body == R"({"failing":false,"minResponseTime":1})");
   BOOST_TEST((since(start) >= 10s));
+  BOOST_TEST(caller.call("GET", "/admin/health-calls", "", {{"X-Rinha-Token", "123"}}).body ==
+             R"({"asked":4,"early":3})");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

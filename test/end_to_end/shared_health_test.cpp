@@ -1,0 +1,270 @@
+// Two instances that share what they know of the processors, by Redis and by the beats, with all of it real
+// programs: who asks, how often, and who hears of it when one of them, or Redis, is gone.
+#define BOOST_TEST_MODULE shared_health
+#include "bench/flat_json.hpp"
+#include "test/end_to_end/payer.hpp"
+#include "test/integration/postgres_server.hpp"
+#include "test/integration/redis_server.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <memory>
+#include <string>
+#include <thread>
+
+namespace repasse {
+namespace {
+
+using namespace requests;
+using namespace std::chrono_literals;
+using std::this_thread::sleep_for;
+using time_point = std::chrono::steady_clock::time_point;
+
+const std::array<std::string, 2> names{"default", "fallback"};
+
+time_point now() { return std::chrono::steady_clock::now(); }
+
+/// Whether `holds` becomes true in time.
+template <typename Condition>
+bool comes(Condition holds, std::chrono::milliseconds limit = 10s) {
+  const auto due = now() + limit;
+  while (!holds()) {
+    if (now() > due) return false;
+    sleep_for(5ms);
+  }
+  return true;
+}
+
+postgres_server& server_with_empty_schema() {
+  static postgres_server server;
+  server.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION repasse");
+  return server;
+}
+
+/// One instance of the house, with one reactor.
+class instance {
+public:
+  explicit instance(const variables& settings) : server(settings), caller_(server.caller()) {}
+
+  /// What `/processors` says of one.
+  [[nodiscard]] std::string shown(std::size_t processor) {
+    const std::string body = caller_.call("GET", "/processors").body;
+    const std::size_t begin = body.find(R"({"name":")" + names[processor]);
+    if (begin == body.npos) return {};
+    return body.substr(begin, body.find(R"({"name":)", begin + 1) - begin);
+  }
+  [[nodiscard]] bool shows(std::size_t processor, std::string_view part) {
+    return shown(processor).find(part) != std::string::npos;
+  }
+  [[nodiscard]] bool knows_both() { return shows(0, R"("health":{)") && shows(1, R"("health":{)"); }
+  [[nodiscard]] bool is_ready() { return caller_.call("GET", "/readyz").status == 200U; }
+  void post(std::size_t number) { caller_.call("POST", "/payments", payment_body(number)); }
+  [[nodiscard]] std::string status_of(std::size_t number) {
+    return member(caller_.call("GET", "/payments/" + id_of(number)).body, "status");
+  }
+
+  server_process server;
+
+private:
+  http_caller caller_;
+};
+
+/// All but the instances.
+struct house {
+  explicit house(variables unusual = {}) : settings(std::move(unusual)) {
+    settings.try_emplace("DATABASE_URL", database.url());
+    settings.try_emplace("REDIS_URL", redis.url());
+    settings.try_emplace("REACTORS", "1");
+    settings.try_emplace("PROCESSOR_DEFAULT_URL", "http://" + address_of(processors[0].port()));
+    settings.try_emplace("PROCESSOR_FALLBACK_URL", "http://" + address_of(processors[1].port()));
+  }
+
+  std::unique_ptr<instance> start() const {
+    auto one = std::make_unique<instance>(settings);
+    BOOST_REQUIRE(comes([&] { return one->is_ready(); }));
+    return one;
+  }
+  void configure(std::size_t processor, const std::string& name, std::string_view body) const {
+    http_caller caller = processors[processor].caller();
+    caller.call("PUT", "/admin/configurations/" + name, body, {{"X-Rinha-Token", "123"}});
+  }
+  /// A member of what the simulator says of its health calls.
+  [[nodiscard]] std::size_t health_calls(std::size_t processor, std::string_view which) const {
+    const http_reply answer =
+        processors[processor].caller().call("GET", "/admin/health-calls", "", {{"X-Rinha-Token", "123"}});
+    return flat_json::read(answer.body).value().count(which).value();
+  }
+  [[nodiscard]] bool is_asked_more_than(const std::array<std::size_t, 2>& before) const {
+    return health_calls(0, "asked") > before[0] && health_calls(1, "asked") > before[1];
+  }
+  [[nodiscard]] std::array<std::size_t, 2> asked() const {
+    return {health_calls(0, "asked"), health_calls(1, "asked")};
+  }
+  void expect_no_early_calls() const {
+    for (std::size_t p = 0; p < 2; ++p)
+      BOOST_TEST(health_calls(p, "early") == 0U);
+  }
+
+  postgres_server& database = server_with_empty_schema();
+  redis_server redis;
+  std::array<simulator_process, 2> processors{simulator_process(), simulator_process()};
+  variables settings;
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(by_redis)
+
+BOOST_AUTO_TEST_CASE(a_new_instance_knows_at_once_what_the_eldest_has_asked) {
+  const house all;
+  all.configure(1, "hostile", R"({"health":{"failing":true,"minResponseTime":77}})");
+  const auto a = all.start();
+  BOOST_REQUIRE(comes([&] { return a->knows_both(); }, 3s));
+  BOOST_TEST(a->shows(1, R"("health":{"failing":true,"minResponseTime":77,)"));
+  BOOST_TEST(a->shows(0, R"("from":"epoch 1"})"), a->shown(0));
+  instance b(all.settings);
+  BOOST_TEST(comes([&] { return b.knows_both(); }, 500ms)); // the file of its log was looked at in between
+  BOOST_TEST(b.shows(0, R"("health":{"failing":false,"minResponseTime":0,)"), b.shown(0));
+  BOOST_TEST(b.shows(1, R"("health":{"failing":true,"minResponseTime":77,)"), b.shown(1));
+  BOOST_REQUIRE(comes([&] { return b.is_ready(); }));
+  for (const auto* key : {"repasse:processor:health:default", "repasse:processor:health:fallback",
+                          "repasse:instances:1", "repasse:instances:2"})
+    BOOST_TEST(comes([&] { return all.redis.cli({"EXISTS", key}) == "1"; }, 3s), key);
+  const std::string shown = all.redis.cli({"GET", "repasse:instances:1"});
+  BOOST_TEST(shown.find(R"(,"epoch":1,"reactor":0,"held":0,"waiting":0,"accepted":0,"settled":0,)") !=
+                 shown.npos,
+             shown);
+  all.expect_no_early_calls();
+}
+
+BOOST_AUTO_TEST_CASE(a_breaker_that_opens_and_closes_here_is_seen_there) {
+  const house all;
+  for (std::size_t p = 0; p < 2; ++p) // so that nobody hears of it from the processors
+    all.configure(p, "hostile", R"({"health":{"failing":false,"minResponseTime":1}})");
+  const auto a = all.start();
+  const auto b = all.start();
+  BOOST_REQUIRE(comes([&] { return a->knows_both() && b->knows_both(); }, 3s));
+  all.configure(0, "failure", R"({"failure":true})");
+  for (std::size_t number = 1; number <= 4; ++number)
+    a->post(number);
+  BOOST_TEST(comes([&] { return !a->shows(0, R"("breaker":"closed")"); }, 3s), a->shown(0));
+  BOOST_TEST(comes([&] { return b->shows(0, R"("breaker":"open")"); }, 500ms), b->shown(0));
+  BOOST_TEST(b->shows(0, R"("health":{"failing":true,"minResponseTime":1,)"), b->shown(0));
+  BOOST_TEST(b->shows(0, R"("from":"redis"})"), b->shown(0));
+  BOOST_TEST(b->shows(1, R"("breaker":"closed")"), b->shown(1));
+  all.configure(0, "failure", R"({"failure":false})");
+  b->post(10); // one trial of its own is enough
+  BOOST_TEST(comes([&] { return b->shows(0, R"("breaker":"closed")"); }, 3s), b->shown(0));
+}
+
+BOOST_AUTO_TEST_CASE(a_recovery_that_another_has_published_wakes_what_waits) {
+  const house all;
+  for (std::size_t p = 0; p < 2; ++p) // slow and failing: left alone for 30 s
+    all.configure(p, "hostile", R"({"health":{"failing":true,"minResponseTime":2000}})");
+  const auto b = all.start();
+  BOOST_REQUIRE(
+      comes([&] { return b->shows(0, R"("breaker":"open")") && b->shows(1, R"("breaker":"open")"); }, 3s));
+  b->post(1);
+  sleep_for(1s);
+  BOOST_TEST(b->status_of(1) == "accepted");
+  all.redis.cli(
+      {"PUBLISH", "repasse:processor:health:updates",
+       R"({"processor":"fallback","healthy":true,"minResponseTime":1,"timestamp":")" +
+           to_string(std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now())) +
+           R"("})"});
+  BOOST_TEST(comes([&] { return b->status_of(1) == "processed"; }, 1s), b->shown(1));
+  BOOST_TEST(b->shows(0, R"("breaker":"open")"));
+}
+
+BOOST_AUTO_TEST_CASE(nonsense_on_the_channel_does_nothing) {
+  const house all;
+  const auto a = all.start();
+  BOOST_REQUIRE(comes([&] { return a->knows_both(); }, 3s));
+  for (
+      const std::string& text :
+      {std::string("{}"), std::string(100'000, '['), std::string("\xff\r\n"),
+       std::string(
+           R"({"processor":"default","healthy":false,"minResponseTime":1,"timestamp":"2999-01-01T00:00:00Z"})"),
+       std::string(
+           R"({"processor":"default","healthy":false,"minResponseTime":1,"timestamp":"2020-01-01T00:00:00Z"})")})
+    all.redis.cli({"PUBLISH", "repasse:processor:health:updates", text});
+  sleep_for(100ms);
+  BOOST_TEST(a->shows(0, R"("breaker":"closed","health":{"failing":false)"), a->shown(0));
+  BOOST_TEST(a->server.end(SIGTERM) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(switched_off_it_leaves_no_trace_and_the_beats_carry_health) {
+  const house all{variables{{"USE_REDIS_HEALTH_MONITORING", "false"}}};
+  const auto a = all.start();
+  const auto b = all.start();
+  BOOST_TEST(comes([&] { return b->knows_both(); }, 4s));
+  BOOST_TEST(b->shows(0, R"("from":"epoch 1"})"), b->shown(0));
+  BOOST_TEST(all.redis.cli({"DBSIZE"}) == "0");
+  BOOST_TEST(all.redis.cli({"PUBSUB", "CHANNELS"}).empty());
+  BOOST_TEST(a->is_ready());
+  all.expect_no_early_calls();
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(without_someone)
+
+BOOST_AUTO_TEST_CASE(with_redis_gone_health_comes_by_the_beats) {
+  house all;
+  const auto a = all.start();
+  const auto b = all.start();
+  BOOST_REQUIRE(comes([&] { return a->knows_both() && b->knows_both(); }, 3s));
+  all.redis.kill();
+  all.configure(0, "hostile", R"({"health":{"failing":true,"minResponseTime":33}})");
+  BOOST_TEST(comes([&] { return a->shows(0, R"("minResponseTime":33,)"); }, 6s));
+  const time_point asked = now();
+  BOOST_TEST(comes([&] { return b->shows(0, R"("failing":true,"minResponseTime":33,)"); }, 4s));
+  BOOST_TEST_MESSAGE("heard by a beat after " << (now() - asked) / 1ms << " ms");
+  BOOST_TEST(b->shows(0, R"("from":"epoch 1"})"), b->shown(0));
+  BOOST_TEST(a->is_ready()); // a lost Redis makes nothing unready
+  all.expect_no_early_calls();
+}
+
+/// Kills or stops the eldest just after it has asked; the other asks within 11 s, and not too early.
+void lose_the_eldest(int signal) {
+  house all;
+  const auto a = all.start();
+  const auto b = all.start();
+  const auto first = all.asked();
+  BOOST_REQUIRE(comes([&] { return all.is_asked_more_than(first); }, 6s));
+  a->server.signal(signal);
+  const time_point lost = now();
+  const auto before = all.asked();
+  BOOST_TEST(comes([&] { return all.is_asked_more_than(before); }, 11s));
+  BOOST_TEST_MESSAGE("asked by the other after " << (now() - lost) / 1ms << " ms");
+  BOOST_TEST(b->shows(0, R"("from":"epoch 2"})"), b->shown(0));
+  if (signal == SIGSTOP) {
+    a->server.signal(SIGCONT); // it still believes to be the eldest, until it looks
+    BOOST_TEST(comes([&] { return a->shows(0, R"("from":"redis"})"); }, 2s), a->shown(0));
+    sleep_for(1s);
+  }
+  all.expect_no_early_calls();
+}
+
+BOOST_AUTO_TEST_CASE(the_eldest_killed_the_next_one_asks_within_11_s) { lose_the_eldest(SIGKILL); }
+BOOST_AUTO_TEST_CASE(the_eldest_stopped_the_next_one_asks_within_11_s) { lose_the_eldest(SIGSTOP); }
+
+BOOST_AUTO_TEST_CASE(the_eldest_restarted_at_once_keeps_its_own_distance) {
+  house all;
+  auto a = all.start();
+  BOOST_REQUIRE(comes([&] { return a->knows_both(); }, 3s));
+  sleep_for(1200ms); // a beat has carried it
+  all.redis.kill();
+  a->server.end(SIGTERM);
+  a = all.start();
+  BOOST_TEST(comes([&] { return a->knows_both(); }, 1s)); // by its first beat
+  BOOST_TEST(comes([&] { return all.is_asked_more_than({1, 1}); }, 6s));
+  all.expect_no_early_calls();
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace repasse
