@@ -94,14 +94,16 @@ task<> watcher::look_at_keys() {
 }
 
 task<bool> watcher::read_keys() {
+  const std::string longest = std::to_string(health_message_bytes_max);
   reading_.clear();
-  for (const std::string& name : config_.processors)
-    reading_.add({"GET", names_.health(name)});
+  for (const std::string& name :
+       config_.processors) // no more of a value than a message may have, and one byte
+    reading_.add({"GETRANGE", names_.health(name), "0", longest});
   const redis_verdict verdict = co_await commands_.exec(reading_, clock_.now() + look_limit);
   if (verdict != redis_verdict::done) co_return false;
   ++figures_.looks;
   for (std::size_t i = 0; i < config_.processors.size(); ++i)
-    if (const auto text = reading_.reply(i).as_text()) take(*text);
+    if (const auto text = reading_.reply(i).as_text(); text && !text->empty()) take(*text);
   co_return true;
 }
 

@@ -208,7 +208,7 @@ BOOST_AUTO_TEST_CASE(messages_that_are_nonsense_stale_or_foreign_are_counted_and
         {.processor = processor, .healthy = false, .min_response_time = 1ms, .timestamp = when});
   };
   const wall_time now = here.time.wall();
-  server.cli({"SET", "repasse:processor:health:default", "nonsense"});
+  server.cli({"SET", "repasse:processor:health:default", std::string(60'000, ' ')});
   server.cli({"LPUSH", "repasse:processor:health:fallback", "a list"}); // GET is answered with an error
   instance a(here, server);
   a.until_ready();
