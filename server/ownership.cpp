@@ -33,7 +33,7 @@ ownership::ownership(clock& time, ledger& books, payment_flow& flow,
       ledger_(books),
       flow_(flow),
       processors_(processors),
-      told_(processors.size()),
+      learned_(processors.size()),
       brought_(processors.size()),
       rows_(rows_a_step),
       tasks_(time) {}
@@ -78,7 +78,7 @@ task<bool> ownership::open() {
 task<bool> ownership::beat() {
   const steady_time sent = clock_.now();
   const epoch_id epoch = flow_.epoch();
-  const std::vector<probe> learned = own_probes(epoch, sent);
+  const std::vector<probe> learned = untold(sent);
   const std::optional<beat_answer> answer = co_await ledger_.beat(epoch, learned);
   if (!answer) co_return false;
   if (answer->ended) {
@@ -96,24 +96,23 @@ task<bool> ownership::beat() {
   co_return true;
 }
 
-/// What no beat has told yet: once in some seconds, since that is how often processors are asked.
-std::vector<probe> ownership::own_probes(epoch_id epoch, steady_time now) const {
-  std::vector<probe> learned;
-  for (std::size_t i = 0; i < processors_.size(); ++i) {
-    const std::optional<health_report>& health = processors_[i]->health();
-    if (!health || health->from != epoch || health->heard <= told_[i]) continue;
-    learned.push_back({.processor = static_cast<processor_index>(i),
-                       .failing = health->failing,
-                       .min_response_time = health->min_response_time,
-                       .age = std::chrono::ceil<std::chrono::milliseconds>(now - health->heard),
-                       .from = epoch});
-  }
-  return learned;
+/// Something once in some seconds, since that is how often processors are asked.
+std::vector<probe> ownership::untold(steady_time now) const {
+  std::vector<probe> probes;
+  for (std::size_t i = 0; i < learned_.size(); ++i)
+    if (const std::optional<health_report>& one = learned_[i])
+      probes.push_back({.processor = static_cast<processor_index>(i),
+                        .failing = one->failing,
+                        .min_response_time = one->min_response_time,
+                        .age = std::chrono::ceil<std::chrono::milliseconds>(now - one->heard),
+                        .from = flow_.epoch()});
+  return probes;
 }
 
+/// By a beat that was sent then.
 void ownership::told(const std::vector<probe>& probes, steady_time sent) {
   for (const probe& one : probes)
-    told_[one.processor] = sent;
+    if (learned_[one.processor]->heard <= sent) learned_[one.processor].reset();
 }
 
 void ownership::hear(const std::vector<probe>& probes, epoch_id epoch, steady_time sent) {

@@ -8,6 +8,7 @@
 #include "storage/ledger.hpp"
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,6 +24,9 @@ public:
   /// Marks the epoch; whoever looks next may take its rows. No more beats.
   task<> end();
 
+  /// What the own prober has learned, for the next beat to carry.
+  void learned(processor_index index, const health_report& report) { learned_[index] = report; }
+
   /// The lowest epoch alive, as the last beat told, for 3 s after that beat.
   [[nodiscard]] bool is_eldest() const { return clock_.now() < eldest_until_; }
   /// A purge has ended the epoch: look now rather than at the next beat.
@@ -32,7 +36,7 @@ private:
   task<> live();
   task<bool> open();
   task<bool> beat();
-  [[nodiscard]] std::vector<probe> own_probes(epoch_id epoch, steady_time now) const;
+  [[nodiscard]] std::vector<probe> untold(steady_time now) const;
   void told(const std::vector<probe>& probes, steady_time sent);
   void hear(const std::vector<probe>& probes, epoch_id epoch, steady_time sent);
   void compare_clocks();
@@ -43,7 +47,7 @@ private:
   ledger& ledger_;
   payment_flow& flow_;
   std::span<const std::unique_ptr<processor>> processors_;
-  std::vector<steady_time> told_;    ///< by processor: how new the own probe was that a beat has carried
+  std::vector<std::optional<health_report>> learned_; ///< by processor: what no beat has carried yet
   std::vector<steady_time> brought_; ///< by processor: how new the probe was that a beat has brought
   bool ended_ = false;
   bool is_refused_ = false; ///< an epoch, at the last try

@@ -197,6 +197,7 @@ prober::calls reactor::probe_calls() {
   calls.allowed = [this] { return ownership_.is_eldest(); };
   calls.heard = [this](processor_index index, health_report report) {
     report.from = flow_.epoch();
+    ownership_.learned(index, report);
     if (watcher_) watcher_->tell_probe(index, report);
     for (const auto& one : all_)
       asio::post(one->get_executor(), [&to = *one, index, report] { to.heard(index, report); });

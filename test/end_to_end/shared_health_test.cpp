@@ -44,7 +44,7 @@ postgres_server& server_with_empty_schema() {
   return server;
 }
 
-/// One instance of the house, with one reactor.
+/// One instance of the house.
 class instance {
 public:
   explicit instance(const variables& settings) : server(settings), caller_(server.caller()) {}
@@ -77,13 +77,14 @@ struct house {
   explicit house(variables unusual = {}) : settings(std::move(unusual)) {
     settings.try_emplace("DATABASE_URL", database.url());
     settings.try_emplace("REDIS_URL", redis.url());
-    settings.try_emplace("REACTORS", "1");
     settings.try_emplace("PROCESSOR_DEFAULT_URL", "http://" + address_of(processors[0].port()));
     settings.try_emplace("PROCESSOR_FALLBACK_URL", "http://" + address_of(processors[1].port()));
   }
 
-  std::unique_ptr<instance> start() const {
-    auto one = std::make_unique<instance>(settings);
+  std::unique_ptr<instance> start(const std::string& reactors = "1") const {
+    variables own = settings;
+    own.insert_or_assign("REACTORS", reactors);
+    auto one = std::make_unique<instance>(own);
     BOOST_REQUIRE(comes([&] { return one->is_ready(); }));
     return one;
   }
@@ -125,7 +126,9 @@ BOOST_AUTO_TEST_CASE(a_new_instance_knows_at_once_what_the_eldest_has_asked) {
   BOOST_REQUIRE(comes([&] { return a->knows_both(); }, 3s));
   BOOST_TEST(a->shows(1, R"("health":{"failing":true,"minResponseTime":77,)"));
   BOOST_TEST(a->shows(0, R"("from":"epoch 1"})"), a->shown(0));
-  instance b(all.settings);
+  variables settings = all.settings;
+  settings.emplace("REACTORS", "1");
+  instance b(settings);
   BOOST_TEST(comes([&] { return b.knows_both(); }, 500ms)); // the file of its log was looked at in between
   BOOST_TEST(b.shows(0, R"("health":{"failing":false,"minResponseTime":0,)"), b.shown(0));
   BOOST_TEST(b.shows(1, R"("health":{"failing":true,"minResponseTime":77,)"), b.shown(1));
@@ -231,7 +234,7 @@ BOOST_AUTO_TEST_CASE(with_redis_gone_health_comes_by_the_beats) {
 /// Kills or stops the eldest just after it has asked; the other asks within 11 s, and not too early.
 void lose_the_eldest(int signal) {
   house all;
-  const auto a = all.start();
+  const auto a = all.start("2"); // epochs 1 and 2
   const auto b = all.start();
   const auto first = all.asked();
   BOOST_REQUIRE(comes([&] { return all.is_asked_more_than(first); }, 6s));
@@ -240,7 +243,7 @@ void lose_the_eldest(int signal) {
   const auto before = all.asked();
   BOOST_TEST(comes([&] { return all.is_asked_more_than(before); }, 11s));
   BOOST_TEST_MESSAGE("asked by the other after " << (now() - lost) / 1ms << " ms");
-  BOOST_TEST(b->shows(0, R"("from":"epoch 2"})"), b->shown(0));
+  BOOST_TEST(b->shows(0, R"("from":"epoch 3"})"), b->shown(0));
   if (signal == SIGSTOP) {
     a->server.signal(SIGCONT); // it still believes to be the eldest, until it looks
     BOOST_TEST(comes([&] { return a->shows(0, R"("from":"redis"})"); }, 2s), a->shown(0));

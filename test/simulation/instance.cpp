@@ -26,8 +26,9 @@ prober::calls probe_calls(std::vector<std::unique_ptr<processor>>& processors, p
     return processors[index]->ask_health(due);
   };
   calls.allowed = [&owner] { return owner.is_eldest(); };
-  calls.heard = [&processors, &flow](processor_index index, health_report report) {
+  calls.heard = [&processors, &flow, &owner](processor_index index, health_report report) {
     report.from = flow.epoch();
+    owner.learned(index, report);
     processors[index]->heard(report);
   };
   calls.last_heard = [&processors](processor_index index) {
