@@ -40,6 +40,7 @@ bool comes(Condition holds, std::chrono::milliseconds limit = 10s) {
 
 postgres_server& server_with_empty_schema() {
   static postgres_server server;
+  if (!server.is_running()) server.start();
   server.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION repasse");
   return server;
 }
@@ -254,6 +255,21 @@ void lose_the_eldest(int signal) {
 
 BOOST_AUTO_TEST_CASE(the_eldest_killed_the_next_one_asks_within_11_s) { lose_the_eldest(SIGKILL); }
 BOOST_AUTO_TEST_CASE(the_eldest_stopped_the_next_one_asks_within_11_s) { lose_the_eldest(SIGSTOP); }
+
+BOOST_AUTO_TEST_CASE(while_postgresql_is_away_nobody_asks) {
+  house all;
+  const auto a = all.start();
+  const auto b = all.start();
+  BOOST_REQUIRE(comes([&] { return a->knows_both() && b->knows_both(); }, 3s));
+  all.database.stop();
+  sleep_for(3s); // the eldest's last beat is as old, at least
+  const auto before = all.asked();
+  sleep_for(5500ms);
+  BOOST_TEST((all.asked() == before));
+  all.database.start();
+  BOOST_TEST(comes([&] { return all.is_asked_more_than(before); }, 5s));
+  all.expect_no_early_calls();
+}
 
 BOOST_AUTO_TEST_CASE(the_eldest_restarted_at_once_keeps_its_own_distance) {
   house all;
