@@ -645,6 +645,7 @@ void payment_flow::settle(held_slot slot, processor_index at, wall_time requeste
   one.item.processed_at = clock_.wall();
   one.item.attempts = static_cast<std::uint16_t>(held_[slot].attempts);
   one.item.processor = at;
+  one.item.amount_cents = static_cast<std::int64_t>(held_[slot].amount_cents);
   settlements_.push(one);
   if (held_.waiting() > 0) work_.notify();
 }

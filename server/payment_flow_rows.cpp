@@ -46,6 +46,7 @@ task<bool> payment_flow::amend(held_slot slot, epoch_id epoch, payment_status st
   wish.item.attempts = static_cast<std::uint16_t>(held_[slot].attempts);
   wish.item.status = status;
   wish.item.processor = at;
+  wish.item.amount_cents = static_cast<std::int64_t>(held_[slot].amount_cents);
   amends_.push(&wish);
   co_await wish.done.wait_until();
   if (wish.item.applied) held_[slot].version = wish.item.version + 1;

@@ -52,7 +52,10 @@ struct amend_item {
   /// `accepted` names none; `sending`, `unknown` and `rejected` name one. `processed` is settle's alone.
   payment_status status = payment_status::accepted;
   processor_index processor = no_processor;
+  /// As the caller holds it; written nowhere but in what remembers final payments. 0: it is not said.
+  std::int64_t amount_cents = 0;
   bool applied = false;
+  wall_time accepted_at{}; ///< the row's, told once a rejection is applied
 };
 
 /// A witness that a processor has taken a payment. Never fenced: any epoch may bring it, at any time.
@@ -67,9 +70,14 @@ struct settle_item {
   payment_id id{};
   wall_time requested_at{};
   wall_time processed_at{};
-  std::uint16_t attempts = 0;
+  std::uint16_t attempts = 0; ///< with `settled`: as the row has it now
   processor_index processor = no_processor;
+  /// As the caller holds it; written nowhere but in what remembers final payments. 0: it is not said.
+  std::int64_t amount_cents = 0;
   verdict answer = verdict::settled;
+  // Of the row, told with `settled`.
+  wall_time accepted_at{};
+  epoch_id owner = 0;
 };
 
 /// An unsettled row as its owner sees it.
@@ -111,6 +119,18 @@ struct payment_record {
   std::optional<wall_time> requested_at;
   std::optional<wall_time> processed_at;
   std::uint16_t attempts = 0;
+  epoch_id owner = 0; ///< the epoch that owns the row, the last one of a final row; not for the outside
+
+  friend bool operator==(const payment_record&, const payment_record&) = default;
+};
+
+/// Which payments these are, for whoever remembers some of them elsewhere. Each payment belongs to one edition
+/// for ever: all rows of an epoch are older than a purge, or all of them are younger.
+struct books_edition {
+  std::uint64_t books = 0; ///< drawn when the books were made; never 0
+  epoch_id purged = 0;     ///< the last epoch that a purge has ended: its rows and all older ones are gone
+
+  friend bool operator==(const books_edition&, const books_edition&) = default;
 };
 
 /// Both bounds inclusive.
@@ -217,6 +237,8 @@ public:
 
   /// Forgets all payments and ends all epochs, at once.
   virtual task<ledger_status> purge() = 0;
+  /// As of now: it waits for a purge under way. Asked after open_epoch(), it holds as long as that epoch beats.
+  virtual task<std::optional<books_edition>> edition() = 0;
 
   [[nodiscard]] virtual ledger_health health() const = 0;
 };

@@ -8,6 +8,7 @@
 #include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
+#include <random>
 #include <utility>
 
 namespace repasse {
@@ -29,6 +30,8 @@ bool is_as_wished(const payment_row& row, const amend_item& item) {
 
 memory_ledger::memory_ledger(config settings) : config_(settings) {
   REPASSE_CHECK(config_.payments_max <= payments_limit);
+  std::random_device random;
+  edition_.books = (std::uint64_t{random()} << 32 | random()) | 1;
 }
 
 task<ledger_status> memory_ledger::append(epoch_id epoch, std::span<append_item> items) {
@@ -104,12 +107,13 @@ append_item::verdict memory_ledger::append_one(epoch_id epoch, const append_item
   return fresh;
 }
 
-bool memory_ledger::amend_one(epoch_id epoch, const amend_item& item, row_number number) {
+bool memory_ledger::amend_one(epoch_id epoch, amend_item& item, row_number number) {
   REPASSE_CHECK(item.status != payment_status::processed);
   REPASSE_CHECK(names_one(item.processor) == (item.status != payment_status::accepted));
   if (number == no_row) return false;
   const payment_row& row = books_.rows[number];
   if (row.owner != epoch) return false;
+  item.accepted_at = row.accepted_at;
   const bool any_version = is_planted(planted::amend_without_version);
   if (row.version == item.version + 1 && !any_version) return is_as_wished(row, item);
   if (is_final(row.status) || (row.version != item.version && !any_version)) return false;
@@ -122,7 +126,7 @@ bool memory_ledger::amend_one(epoch_id epoch, const amend_item& item, row_number
   return true;
 }
 
-settle_item::verdict memory_ledger::settle_one(const settle_item& item, row_number number) {
+settle_item::verdict memory_ledger::settle_one(settle_item& item, row_number number) {
   using enum settle_item::verdict;
   REPASSE_CHECK(names_one(item.processor));
   if (number == no_row) return missing;
@@ -140,6 +144,9 @@ settle_item::verdict memory_ledger::settle_one(const settle_item& item, row_numb
     changed.settled = {.requested_at = item.requested_at, .processed_at = item.processed_at};
   });
   books_.totals[item.processor].add(item.requested_at, row.amount_cents);
+  item.attempts = row.attempts;
+  item.accepted_at = row.accepted_at;
+  item.owner = row.owner;
   return settled;
 }
 
@@ -302,8 +309,14 @@ task<ledger_status> memory_ledger::purge() {
   const std::lock_guard lock(mutex_);
   std::swap(books_, forgotten);
   epochs_.mark_all();
+  edition_.purged = epochs_.last();
   ++purges_;
   co_return ledger_status::done;
+}
+
+task<std::optional<books_edition>> memory_ledger::edition() {
+  const std::lock_guard lock(mutex_);
+  co_return edition_;
 }
 
 } // namespace repasse

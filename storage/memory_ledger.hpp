@@ -52,6 +52,7 @@ public:
   task<std::optional<std::vector<audit_entry>>> audit(payment_id id) override;
 
   task<ledger_status> purge() override;
+  task<std::optional<books_edition>> edition() override;
 
   [[nodiscard]] ledger_health health() const override { return {.kind = "memory"}; }
 
@@ -68,8 +69,8 @@ private:
   template <typename Item, typename Apply>
   void for_each(std::span<Item> items, Apply apply);
   append_item::verdict append_one(epoch_id epoch, const append_item& item, std::uint64_t hash);
-  bool amend_one(epoch_id epoch, const amend_item& item, row_number number);
-  settle_item::verdict settle_one(const settle_item& item, row_number number);
+  bool amend_one(epoch_id epoch, amend_item& item, row_number number);
+  settle_item::verdict settle_one(settle_item& item, row_number number);
   void hand_to(epoch_id owner, row_number number);
   void keep_probes(epoch_id from, std::span<const probe> learned, steady_time now);
   [[nodiscard]] std::vector<probe> known_probes(steady_time now) const;
@@ -87,6 +88,7 @@ private:
     steady_time answered;
   };
   std::vector<kept_probe> probes_;        ///< one of each processor that has said something
+  books_edition edition_;
   std::atomic<std::uint64_t> purges_ = 0; // changed under the lock
 };
 

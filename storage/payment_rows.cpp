@@ -14,7 +14,8 @@ payment_record record_of(const payment_row& row) {
                         .accepted_at = row.accepted_at,
                         .requested_at = {},
                         .processed_at = {},
-                        .attempts = row.attempts};
+                        .attempts = row.attempts,
+                        .owner = row.owner};
   if (row.status == payment_status::processed) {
     record.requested_at = row.settled.requested_at;
     record.processed_at = row.settled.processed_at;

@@ -85,10 +85,12 @@ constexpr pg_statement<flag()> limit_purge{"purge_patience",
                                            "SELECT set_config('lock_timeout', '1500', true) IS NOT NULL"};
 constexpr pg_statement<pg_nothing()> forget_payments{"purge",
                                                      "TRUNCATE payments, deltas, milliseconds, totals"};
+/// The audit trail names the last epoch that is ended, of the same snapshot: one that is begun meanwhile is not
+/// marked, and all its rows come after the purge.
 constexpr pg_statement<pg_nothing()> end_all_epochs{"purge_epochs", R"(
-UPDATE epochs SET marked = true, swept = true, open_from = '{}', open_until = '{}' WHERE NOT marked OR (marked AND NOT swept))"};
-constexpr pg_statement<pg_nothing()> audit_purge{
-    "purge_audit", "INSERT INTO audit (epoch, event, detail) VALUES (0, 'purged', 'all payments')"};
+WITH ended AS (
+  UPDATE epochs SET marked = true, swept = true, open_from = '{}', open_until = '{}' WHERE NOT marked OR (marked AND NOT swept))
+INSERT INTO audit (epoch, event, detail) SELECT max(epoch), 'purged', 'all payments' FROM epochs)"};
 
 } // namespace
 
@@ -96,7 +98,7 @@ void postgres::add_epoch_statements(std::vector<const pg_prototype*>& to) {
   to.insert(to.end(), {&name_processors.prototype(), &find_processors.prototype(),
                        &open_epoch_row.prototype(), &beat_epoch.prototype(), &note_probes.prototype(),
                        &read_probes.prototype(), &mark_epoch.prototype(), &limit_purge.prototype(),
-                       &forget_payments.prototype(), &end_all_epochs.prototype(), &audit_purge.prototype()});
+                       &forget_payments.prototype(), &end_all_epochs.prototype()});
 }
 
 task<bool> postgres_ledger::learn_processors() {
@@ -225,7 +227,6 @@ task<ledger_status> postgres_ledger::purge() {
   work.add(limit_purge);
   work.add(forget_payments);
   work.add(end_all_epochs);
-  work.add(audit_purge);
   const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
   co_return postgres::status_of(verdict);
 }

@@ -405,6 +405,7 @@ task<ledger_status> postgres_ledger::amend(epoch_id epoch, std::span<amend_item>
     items[i].applied = next < changed && to.work.row(1, amend_payments, next).id == items[i].id;
     if (!items[i].applied) continue;
     const amended_payment row = to.work.row(1, amend_payments, next++);
+    items[i].accepted_at = row.accepted_at;
     if (is_final(postgres::status_of(row.status))) remove_open(epoch, row.accepted_at);
   }
   REPASSE_CHECK(next == changed);
@@ -427,6 +428,7 @@ task<ledger_status> postgres_ledger::read_back_amends(epoch_id epoch, std::span<
                    row.version == static_cast<std::int32_t>(item.version) + 1 &&
                    row.status == postgres::number_of(item.status) && row.attempts == item.attempts &&
                    index_of(row.processor) == item.processor;
+    item.accepted_at = row.accepted_at;
   });
   co_return ledger_status::done;
 }
@@ -475,7 +477,11 @@ task<ledger_status> postgres_ledger::settle(std::span<settle_item> items) {
   for (std::size_t i = 0; i < to.work.count(0, settle_payments); ++i) {
     const settled_payments some = to.work.row(0, settle_payments, i);
     for (const std::int64_t place : some.places) {
-      items[to.order[static_cast<std::size_t>(place) - 1]].answer = settle_item::verdict::settled;
+      settle_item& item = items[to.order[static_cast<std::size_t>(place) - 1]];
+      item.answer = settle_item::verdict::settled;
+      item.attempts = std::min<std::uint16_t>(item.attempts, INT16_MAX);
+      item.accepted_at = some.accepted_at;
+      item.owner = static_cast<epoch_id>(some.owner);
       remove_open(static_cast<epoch_id>(some.owner), some.accepted_at);
     }
     settled += some.places.size();

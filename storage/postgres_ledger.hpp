@@ -59,6 +59,7 @@ public:
   task<std::optional<std::vector<audit_entry>>> audit(payment_id id) override;
 
   task<ledger_status> purge() override;
+  task<std::optional<books_edition>> edition() override;
 
   [[nodiscard]] ledger_health health() const override;
   /// Of its connections together.

@@ -19,9 +19,10 @@ struct payment_row_read {
   std::optional<wall_time> requested_at;
   std::optional<wall_time> processed_at;
   std::int16_t attempts = 0;
+  std::int32_t owner = 0;
 };
 constexpr pg_statement<payment_row_read(payment_id)> find_payment{"find", R"(
-SELECT correlation_id, amount_cents, status, processor, accepted_at, requested_at, processed_at, attempts
+SELECT correlation_id, amount_cents, status, processor, accepted_at, requested_at, processed_at, attempts, owner
   FROM payments WHERE correlation_id = $1)"};
 
 /// A window of the rows before ($1, $2) and not before $3, newest first: $6 are looked at, $7 of those that
@@ -115,6 +116,19 @@ struct audit_row {
 constexpr pg_statement<audit_row(payment_id)> read_audit{"audit", R"(
 SELECT at, epoch, event, detail FROM audit WHERE correlation_id = $1 ORDER BY at LIMIT 1000)"};
 
+/// The books are as old as their schema, to the microsecond. The first statement waits for a purge under way, and
+/// the snapshot of the second is taken after that.
+constexpr pg_statement<numbered()> wait_for_purge{"wait_for_purge", "SELECT 0 FROM payments LIMIT 0"};
+struct edition_row {
+  std::int64_t books = 0;
+  std::int32_t purged = 0;
+};
+constexpr pg_statement<edition_row()> read_edition{"edition", R"(
+SELECT (extract(epoch FROM opened_at) * 1000000)::bigint,
+       (SELECT COALESCE(max(epoch), 0)
+          FROM (SELECT epoch FROM audit WHERE correlation_id IS NULL ORDER BY at DESC LIMIT 100) AS purges)
+  FROM epochs WHERE epoch = 0)"};
+
 /// A standby is no further behind than the newest beat that it knows of, and by a second more at the next
 /// look: 5 s together.
 constexpr pg_statement<flag()> is_fresh{"is_fresh", R"(
@@ -137,8 +151,9 @@ std::int64_t floor_second(std::int64_t millis) { return (millis >= 0 ? millis : 
 } // namespace
 
 std::vector<const pg_prototype*> postgres::statements_of_reads() {
-  return {&find_payment.prototype(), &page_window.prototype(), &sum_window.prototype(),
-          &read_audit.prototype(), &is_fresh.prototype()};
+  return {&find_payment.prototype(), &page_window.prototype(),  &sum_window.prototype(),
+          &read_audit.prototype(),   &is_fresh.prototype(),     &wait_for_purge.prototype(),
+          &read_edition.prototype()};
 }
 
 task<std::optional<std::optional<payment_record>>> postgres_ledger::find(payment_id id) {
@@ -159,7 +174,8 @@ task<std::optional<std::optional<payment_record>>> postgres_ledger::find(payment
                            .accepted_at = row.accepted_at,
                            .requested_at = row.requested_at,
                            .processed_at = row.processed_at,
-                           .attempts = static_cast<std::uint16_t>(row.attempts)};
+                           .attempts = static_cast<std::uint16_t>(row.attempts),
+                           .owner = static_cast<epoch_id>(row.owner)};
   }
   co_return std::optional(found);
 }
@@ -259,6 +275,17 @@ task<std::optional<summary>> postgres_ledger::summarize(time_window window) {
     sums[index] = {static_cast<std::uint64_t>(row.requests), row.amount_cents};
   }
   co_return sums;
+}
+
+task<std::optional<books_edition>> postgres_ledger::edition() {
+  pg_transaction work;
+  work.add(wait_for_purge);
+  work.add(read_edition);
+  const pg_verdict verdict =
+      co_await reads_.commit(work, clock_.now() + read_limit, pg_connection::late::abandon);
+  if (verdict != pg_verdict::done || work.count(1, read_edition) == 0) co_return std::nullopt;
+  const edition_row row = work.row(1, read_edition, 0);
+  co_return books_edition{static_cast<std::uint64_t>(row.books), static_cast<epoch_id>(row.purged)};
 }
 
 task<std::optional<std::vector<audit_entry>>> postgres_ledger::audit(payment_id id) {

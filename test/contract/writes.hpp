@@ -158,7 +158,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_amend_never_touches_a_final_row, Fixture, ledge
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_settle_writes_once_whatever_the_repetition_says, Fixture,
                               ledgers_under_test) {
   bench<Fixture> books;
-  books.post(books.open(), 1, first);
+  const epoch_id epoch = books.open();
+  books.post(epoch, 1, first);
   std::array<settle_item, 2> twice{};
   twice[0] = {.id = id_of(1),
               .requested_at = start + 7ms,
@@ -170,6 +171,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_settle_writes_once_whatever_the_repetition_says,
   BOOST_TEST(books.run(books.get().settle(twice)) == ledger_status::done);
   BOOST_TEST(twice[0].answer == settled::settled);
   BOOST_TEST(twice[1].answer == settled::known);
+  BOOST_TEST(twice[0].accepted_at == start);
+  BOOST_TEST(twice[0].owner == epoch);
   BOOST_TEST(books.settle(1, first, start + 2s) == settled::known);
   BOOST_TEST(books.settle(1, second) == settled::mismatch);
 
@@ -179,6 +182,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_settle_writes_once_whatever_the_repetition_says,
   BOOST_TEST(done.requested_at.value() == start + 7ms);
   BOOST_TEST(done.processed_at.value() == start + 12ms);
   BOOST_TEST(done.attempts == 3);
+  BOOST_TEST(done.owner == epoch);
   const summary sums = books.summarize();
   BOOST_TEST(sums[first] == (processor_total{1, 1990}));
   BOOST_TEST(sums[second] == processor_total{});
@@ -232,6 +236,44 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(amounts_add_up_to_the_cent, Fixture, ledgers_under
   BOOST_TEST(books.append_all(epoch, items) == ledger_status::done);
   BOOST_TEST(books.run(books.get().settle(settles)) == ledger_status::done);
   BOOST_TEST(books.summarize()[first] == (processor_total{1'000, 1'000 * amount_cents_max}));
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_rejection_tells_when_the_payment_was_accepted, Fixture, ledgers_under_test) {
+  bench<Fixture> books;
+  const epoch_id epoch = books.open();
+  books.post(epoch, 1, first);
+  std::array<amend_item, 1> one{};
+  one[0] = {.id = id_of(1), .version = 1, .attempts = 1, .status = status::rejected, .processor = first};
+  for (int i = 0; i < 2; ++i) { // also when it is repeated
+    one[0].accepted_at = {};
+    BOOST_TEST(books.run(books.get().amend(epoch, one)) == ledger_status::done);
+    BOOST_TEST(one[0].applied);
+    BOOST_TEST(one[0].accepted_at == start);
+  }
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(an_edition_lasts_until_a_purge_and_tells_its_rows_from_older_ones, Fixture,
+                              ledgers_under_test) {
+  bench<Fixture> books;
+  const auto edition = [&books] {
+    const auto told = books.run(books.get().edition());
+    BOOST_REQUIRE(told.has_value());
+    BOOST_TEST(told->books != 0U);
+    return *told;
+  };
+  const epoch_id before = books.open();
+  const books_edition first_edition = edition();
+  BOOST_TEST(first_edition.purged < before);
+  books.post(before, 1, first);
+  books.settle(1, first);
+  BOOST_TEST((edition() == first_edition));
+  books.purge();
+  const books_edition second_edition = edition();
+  BOOST_TEST(second_edition.books == first_edition.books);
+  BOOST_TEST(second_edition.purged >= before);
+  const epoch_id after = books.open();
+  BOOST_TEST(second_edition.purged < after);
+  BOOST_TEST((edition() == second_edition));
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_purge_forgets_all_payments_and_ends_all_epochs, Fixture, ledgers_under_test) {

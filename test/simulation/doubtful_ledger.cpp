@@ -149,5 +149,6 @@ task<std::optional<std::vector<audit_entry>>> doubtful_ledger::audit(payment_id 
 }
 
 task<ledger_status> doubtful_ledger::purge() { co_return co_await inner_.purge(); }
+task<std::optional<books_edition>> doubtful_ledger::edition() { co_return co_await inner_.edition(); }
 
 } // namespace repasse::simulation

@@ -34,6 +34,7 @@ public:
   task<std::optional<summary>> summarize(time_window window) override;
   task<std::optional<std::vector<audit_entry>>> audit(payment_id id) override;
   task<ledger_status> purge() override;
+  task<std::optional<books_edition>> edition() override;
   [[nodiscard]] ledger_health health() const override { return inner_.health(); }
 
 private:
