@@ -25,12 +25,18 @@ public:
   [[nodiscard]] std::string payment(const payment_id& id) const {
     return under("payment:correlation:", to_string(id));
   }
+  /// Every payment of the session cache has this before its id.
+  [[nodiscard]] std::string payments() const { return root_ + "payment:correlation:"; }
+  /// Which edition of the books is current.
+  [[nodiscard]] std::string edition() const { return root_ + "payment:edition"; }
   /// The amount of a payment taken in, until it is imported.
   [[nodiscard]] std::string taken_in(const payment_id& id) const { return under("intake:", to_string(id)); }
   /// The stream of payments taken in.
   [[nodiscard]] std::string intake() const { return root_ + "intake"; }
   /// The copy of the totals by second.
   [[nodiscard]] std::string totals() const { return root_ + "totals"; }
+  /// The next one, while it is being written.
+  [[nodiscard]] std::string next_totals() const { return root_ + "totals:next"; }
   /// What an instance shows of itself.
   [[nodiscard]] std::string instance(epoch_id epoch) const {
     return under("instances:", std::to_string(epoch));
