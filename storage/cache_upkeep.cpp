@@ -1,5 +1,5 @@
-// What keeps the session cache in order, beside payments: statistics, invalidation, the periodic check. Everything
-// goes in steps of some hundred keys (SCAN), so that Redis serves others in between.
+// What keeps the session cache in order, beside payments: statistics, invalidation, the periodic check.
+// Everything goes in steps of some hundred keys (SCAN), so that Redis serves others in between.
 #include "storage/cached_ledger.hpp"
 
 #include <charconv>
@@ -151,7 +151,8 @@ task<> cached_ledger::check() {
     verdict = co_await redis_.exec(work, clock_.now() + step_limit);
     if (verdict != redis_verdict::done) co_return;
     if (work.reply(0).is_nil()) continue; // its time was over
-    const std::optional<payment_id> id = parse_payment_id(std::string_view{key}.substr(names_.payments().size()));
+    const std::optional<payment_id> id =
+        parse_payment_id(std::string_view{key}.substr(names_.payments().size()));
     auto entry = read_cached_payment(work.reply(0).as_text().value_or(""), config_.processors);
     if (!id || !entry) {
       ++figures_.malformed;

@@ -81,8 +81,8 @@ task<cached_ledger::found_payment> cached_ledger::look_up(payment_id id) {
   co_return found_payment{.payment = std::optional(cached), .is_copy = is_away};
 }
 
-/// What was taken in while the ledger is away (`intake:<id>`) would be asked for in the same command, and stand in
-/// for a payment that the cache does not hold.
+/// What was taken in while the ledger is away (`intake:<id>`) would be asked for in the same command, and
+/// stand in for a payment that the cache does not hold.
 task<std::optional<payment_record>> cached_ledger::read(payment_id id, bool is_copy) {
   const std::string key = names_.payment(id);
   redis_batch work;
@@ -261,8 +261,8 @@ task<ledger_status> cached_ledger::release(epoch_id epoch, std::size_t rows_max,
 task<ledger_status> cached_ledger::adopt(epoch_id epoch, std::span<owned_row> rows, std::size_t& taken) {
   return below_.adopt(epoch, rows, taken);
 }
-task<ledger_status> cached_ledger::unsettled(epoch_id epoch, std::uint64_t& position, std::span<owned_row> rows,
-                                             std::size_t& found) {
+task<ledger_status> cached_ledger::unsettled(epoch_id epoch, std::uint64_t& position,
+                                             std::span<owned_row> rows, std::size_t& found) {
   return below_.unsettled(epoch, position, rows, found);
 }
 task<std::optional<page>> cached_ledger::read_page(page_query query) { return below_.read_page(query); }

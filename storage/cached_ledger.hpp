@@ -1,18 +1,21 @@
-// The session cache: final payments in Redis, before whatever ledger holds them (USE_REDIS_SESSION_CACHE). A final
-// payment never changes, so an entry can only lie in one way: its payment was purged, or belongs to other books. So
-// each entry names the books and the epoch that owned its row (which settle and find tell from the row itself), and
-// is believed only if that epoch is younger than the last purge: an entry written late, by whomever, names an epoch
-// that the purge has ended. No entry has to be gone for that; a purge removes them only for room.
+// The session cache: final payments in Redis, before whatever ledger holds them (USE_REDIS_SESSION_CACHE). A
+// final payment never changes, so an entry can only lie in one way: its payment was purged, or belongs to
+// other books. So each entry names the books and the epoch that owned its row (which settle and find tell
+// from the row itself), and is believed only if that epoch is younger than the last purge: an entry written
+// late, by whomever, names an epoch that the purge has ended. No entry has to be gone for that; a purge
+// removes them only for room.
 //
-// Who reads must know of the last purge. A purge notes it in Redis (the edition's mark, which is read along with each
-// entry) before it is answered. Redis may be away then, and come back with old entries and an old mark. So a reader
-// also goes by its own edition, asked when its epoch was opened: it holds while that epoch beats, since a purge ends
-// it, and for 3 s after each beat; a purge that cannot note itself waits for so long. A beat older than the
-// connection to Redis counts for nothing, and each beat renews the mark, which a restart may have lost. (What is left:
-// a purge and a FLUSHALL within one second, and a write that was held up across both.)
+// Who reads must know of the last purge. A purge notes it in Redis (the edition's mark, which is read along
+// with each entry) before it is answered. Redis may be away then, and come back with old entries and an old
+// mark. So a reader also goes by its own edition, asked when its epoch was opened: it holds while that epoch
+// beats, since a purge ends it, and for 3 s after each beat; a purge that cannot note itself waits for so
+// long. A beat older than the connection to Redis counts for nothing, and each beat renews the mark, which a
+// restart may have lost. (What is left: a purge and a FLUSHALL within one second, and a write that was held
+// up across both.)
 //
-// While the ledger is away nobody can purge it, and the cache answers by the mark alone, as a copy that is shown as
-// one. Redis is never waited for but by reads, for 50 ms; without it everything works and nothing is cached.
+// While the ledger is away nobody can purge it, and the cache answers by the mark alone, as a copy that is
+// shown as one. Redis is never waited for but by reads, for 50 ms; without it everything works and nothing is
+// cached.
 //   cached_ledger.cpp    reads, writes, purge
 //   cache_upkeep.cpp     statistics, invalidation, the periodic check
 #pragma once
@@ -49,7 +52,8 @@ public:
     std::chrono::nanoseconds lease = std::chrono::seconds{3}; ///< the same for all who share a Redis
   };
 
-  cached_ledger(clock& time, ledger& below, redis_connection& redis, const redis_names& names, config settings);
+  cached_ledger(clock& time, ledger& below, redis_connection& redis, const redis_names& names,
+                config settings);
 
   void start();
   void stop();
@@ -81,8 +85,8 @@ public:
   };
   task<found_payment> look_up(payment_id id);
 
-  /// Something that says it was written by `owner`, an epoch of `books`, read from Redis before or with `mark`: it
-  /// has survived every purge. `is_copy`: the ledger is away.
+  /// Something that says it was written by `owner`, an epoch of `books`, read from Redis before or with
+  /// `mark`: it has survived every purge. `is_copy`: the ledger is away.
   [[nodiscard]] bool believes(std::uint64_t books, epoch_id owner, const std::optional<books_edition>& mark,
                               bool is_copy) const;
   /// The own epoch and edition while the former is the eldest, for whoever does what only one may do.
@@ -94,7 +98,8 @@ public:
 
   [[nodiscard]] const cache_figures& figures() const { return figures_; }
 
-  /// What Redis holds. Counted while that takes few steps, else estimated from a sample. Empty: Redis is away.
+  /// What Redis holds. Counted while that takes few steps, else estimated from a sample. Empty: Redis is
+  /// away.
   struct content {
     std::uint64_t payments = 0;
     bool is_counted = false;

@@ -1,7 +1,8 @@
-// A final payment as it stands in Redis: one line of words, readable in redis-cli, the same for all versions of the
-// program that know its first word.
+// A final payment as it stands in Redis: one line of words, readable in redis-cli, the same for all versions
+// of the program that know its first word.
 //   1 5f3a90c2d1e4b807 17 1990 processed default 1764301419123 1764301419130 1764301419135 1
-// version, books, owner, cents, status, processor, acceptedAt, requestedAt and processedAt in milliseconds since 1970
+// version, books, owner, cents, status, processor, acceptedAt, requestedAt and processedAt in milliseconds
+// since 1970
 // (`-` for none), attempts. Pure; for cached_ledger.
 #pragma once
 

@@ -124,8 +124,8 @@ struct payment_record {
   friend bool operator==(const payment_record&, const payment_record&) = default;
 };
 
-/// Which payments these are, for whoever remembers some of them elsewhere. Each payment belongs to one edition
-/// for ever: all rows of an epoch are older than a purge, or all of them are younger.
+/// Which payments these are, for whoever remembers some of them elsewhere. Each payment belongs to one
+/// edition for ever: all rows of an epoch are older than a purge, or all of them are younger.
 struct books_edition {
   std::uint64_t books = 0; ///< drawn when the books were made; never 0
   epoch_id purged = 0;     ///< the last epoch that a purge has ended: its rows and all older ones are gone
@@ -237,7 +237,8 @@ public:
 
   /// Forgets all payments and ends all epochs, at once.
   virtual task<ledger_status> purge() = 0;
-  /// As of now: it waits for a purge under way. Asked after open_epoch(), it holds as long as that epoch beats.
+  /// As of now: it waits for a purge under way. Asked after open_epoch(), it holds as long as that epoch
+  /// beats.
   virtual task<std::optional<books_edition>> edition() = 0;
 
   [[nodiscard]] virtual ledger_health health() const = 0;

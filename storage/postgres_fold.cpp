@@ -29,7 +29,12 @@ constexpr pg_statement<flag()> lock_folds{"lock_folds", "SELECT one FROM folded 
 
 /// Seconds of minutes, hours and days that are complete already are added to those too. At most some 2,000
 /// deltas, or all of one transaction: what gathered behind a long one elsewhere is folded in steps.
-constexpr pg_statement<flag()> fold_deltas{"fold", R"(
+struct fold_step {
+  bool is_cut = false;
+  std::int64_t transaction = 0;
+  std::vector<std::int64_t> seconds; ///< that it has added to
+};
+constexpr pg_statement<fold_step()> fold_deltas{"fold", R"(
 WITH f AS MATERIALIZED (SELECT transaction, minutes, hours, days FROM folded),
 horizon AS MATERIALIZED (
   SELECT LEAST(over, next_left) AS transaction, COALESCE(next_left < over, false) AS is_cut
@@ -65,7 +70,8 @@ sums AS (
   UNION ALL
   SELECT 3, second - (second % 86400 + 86400) % 86400, processor, requests, amount_cents
     FROM seconds, f WHERE second < f.days)
-UPDATE folded SET transaction = horizon.transaction FROM horizon RETURNING horizon.is_cut)"};
+UPDATE folded SET transaction = horizon.transaction FROM horizon
+RETURNING horizon.is_cut, horizon.transaction::text::bigint, ARRAY(SELECT DISTINCT second FROM seconds))"};
 
 constexpr pg_statement<pg_nothing()> complete_minutes{"complete_minutes", R"(
 WITH f AS MATERIALIZED (SELECT minutes AS done FROM folded),
@@ -134,7 +140,11 @@ task<ledger_status> postgres_ledger::fold() {
   work.add(complete_hours);
   work.add(complete_days);
   verdict = co_await changes_.commit(work, clock_.now() + change_limit);
-  if (verdict == pg_verdict::done) more_to_fold_ = work.row(1, fold_deltas, 0).is_set;
+  if (verdict == pg_verdict::done) {
+    const fold_step done = work.row(1, fold_deltas, 0);
+    more_to_fold_ = done.is_cut;
+    has_folded(done.transaction, done.seconds);
+  }
   co_return postgres::status_of(verdict);
 }
 

@@ -6,6 +6,7 @@
 //   postgres_takeover.cpp   takeover, release, own rows
 //   postgres_reads.cpp      payments, pages, summaries, audit trail
 //   postgres_fold.cpp       what the eldest does for all
+//   postgres_copy.cpp       what a copy of the totals needs
 #pragma once
 
 #include "storage/ledger.hpp"
@@ -64,6 +65,27 @@ public:
   [[nodiscard]] ledger_health health() const override;
   /// Of its connections together.
   [[nodiscard]] pg_figures figures() const;
+
+  /// A sum of one span, for a copy of the totals.
+  struct copied_total {
+    std::int64_t begins = 0; ///< seconds since 1970
+    processor_index processor = 0;
+    processor_total sum;
+
+    friend bool operator==(const copied_total&, const copied_total&) = default;
+  };
+  /// From now on seconds that change are noted for read_changes(); false: unavailable.
+  task<bool> begin_copy();
+  /// All sums of a level (0 to 3) of spans that begin from `from` to before `to`, as they are now.
+  task<std::optional<std::vector<copied_total>>> read_totals(std::size_t level, std::int64_t from,
+                                                             std::int64_t to);
+  /// Seconds that may have changed since the last time, or since begin_copy(), as they are in one snapshot.
+  struct totals_changes {
+    bool is_whole = false; ///< false: another has folded, and what changed is not known; begin again
+    wall_time as_of{};     ///< by the server's clock; everything committed before is in it
+    std::vector<copied_total> seconds; ///< in order
+  };
+  task<std::optional<totals_changes>> read_changes();
 
   /// Folds what was settled into the totals, once; for tests, which cannot wait for the eldest's turn.
   task<ledger_status> fold();
@@ -140,6 +162,7 @@ private:
   task<ledger_status> take_window(epoch_id epoch, std::span<owned_row> rows, std::size_t& taken);
 
   task<> fold_while_eldest();
+  void has_folded(std::int64_t transaction, std::span<const std::int64_t> seconds);
   task<> make_partitions();
   task<std::optional<page>> read_windows(page_query query, pg_connection& from);
   task<bool> is_replica_fresh();
@@ -159,6 +182,8 @@ private:
   std::optional<std::chrono::milliseconds> ahead_;
   steady_time eldest_until_{};
   bool more_to_fold_ = false;
+  std::int64_t folded_to_ = -1;              ///< by the last fold known here; -1: not known, or nobody copies
+  std::vector<std::int64_t> folded_seconds_; ///< since the copy was last told
   steady_time partitions_due_{};
   steady_time replica_fresh_until_{};
 

@@ -116,8 +116,8 @@ struct audit_row {
 constexpr pg_statement<audit_row(payment_id)> read_audit{"audit", R"(
 SELECT at, epoch, event, detail FROM audit WHERE correlation_id = $1 ORDER BY at LIMIT 1000)"};
 
-/// The books are as old as their schema, to the microsecond. The first statement waits for a purge under way, and
-/// the snapshot of the second is taken after that.
+/// The books are as old as their schema, to the microsecond. The first statement waits for a purge under way,
+/// and the snapshot of the second is taken after that.
 constexpr pg_statement<numbered()> wait_for_purge{"wait_for_purge", "SELECT 0 FROM payments LIMIT 0"};
 struct edition_row {
   std::int64_t books = 0;
@@ -151,9 +151,12 @@ std::int64_t floor_second(std::int64_t millis) { return (millis >= 0 ? millis : 
 } // namespace
 
 std::vector<const pg_prototype*> postgres::statements_of_reads() {
-  return {&find_payment.prototype(), &page_window.prototype(),  &sum_window.prototype(),
-          &read_audit.prototype(),   &is_fresh.prototype(),     &wait_for_purge.prototype(),
-          &read_edition.prototype()};
+  std::vector<const pg_prototype*> all{&find_payment.prototype(), &page_window.prototype(),
+                                       &sum_window.prototype(),   &read_audit.prototype(),
+                                       &is_fresh.prototype(),     &wait_for_purge.prototype(),
+                                       &read_edition.prototype()};
+  add_copy_statements(all);
+  return all;
 }
 
 task<std::optional<std::optional<payment_record>>> postgres_ledger::find(payment_id id) {

@@ -59,6 +59,7 @@ void add_write_statements(std::vector<const pg_prototype*>& to);
 void add_epoch_statements(std::vector<const pg_prototype*>& to);
 void add_takeover_statements(std::vector<const pg_prototype*>& to);
 void add_fold_statements(std::vector<const pg_prototype*>& to);
+void add_copy_statements(std::vector<const pg_prototype*>& to);
 
 /// What a caller may do about it.
 [[nodiscard]] inline ledger_status status_of(pg_verdict verdict) {

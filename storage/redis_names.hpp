@@ -35,8 +35,10 @@ public:
   [[nodiscard]] std::string intake() const { return root_ + "intake"; }
   /// The copy of the totals by second.
   [[nodiscard]] std::string totals() const { return root_ + "totals"; }
-  /// The next one, while it is being written.
-  [[nodiscard]] std::string next_totals() const { return root_ + "totals:next"; }
+  /// The next one, while it is being written by the `attempt`th attempt of an epoch.
+  [[nodiscard]] std::string next_totals(epoch_id epoch, std::uint64_t attempt) const {
+    return root_ + "totals:next:" + std::to_string(epoch) + ':' + std::to_string(attempt);
+  }
   /// What an instance shows of itself.
   [[nodiscard]] std::string instance(epoch_id epoch) const {
     return under("instances:", std::to_string(epoch));

@@ -1,5 +1,5 @@
-// The session cache over real ledgers, with a real Redis: it passes the ledger's contract, and never says what the
-// ledger does not, whatever happens to either.
+// The session cache over real ledgers, with a real Redis: it passes the ledger's contract, and never says
+// what the ledger does not, whatever happens to either.
 #include "storage/cached_ledger.hpp"
 #include "storage/memory_ledger.hpp"
 #include "test/integration/ledger_server.hpp"
@@ -115,9 +115,9 @@ public:
   }
   task<ledger_status> settle(std::span<settle_item> items) override { return inner_.settle(items); }
   task<std::optional<epoch_id>> open_epoch() override { return inner_.open_epoch(); }
-  task<std::optional<beat_answer>> beat(epoch_id epoch) override {
+  task<std::optional<beat_answer>> beat(epoch_id epoch, std::span<const probe> learned) override {
     if (is_away) co_return std::nullopt;
-    co_return co_await inner_.beat(epoch);
+    co_return co_await inner_.beat(epoch, learned);
   }
   task<ledger_status> end_epoch(epoch_id epoch) override { return inner_.end_epoch(epoch); }
   task<ledger_status> release(epoch_id epoch, std::size_t rows_max, std::size_t& released) override {
@@ -170,12 +170,12 @@ struct two_reactors {
     return *opened;
   }
   bool beat(cache_bench& at, epoch_id of) {
-    const auto answer = at.run(at.cache.beat(of));
+    const auto answer = at.run(at.cache.beat(of, {}));
     return answer && !answer->ended;
   }
   void post(std::uint64_t number) {
-    append_item item{.id = id_of(number), .amount_cents = 1990, .token = number, .accepted_at = start,
-                     .processor = first};
+    append_item item{
+        .id = id_of(number), .amount_cents = 1990, .token = number, .accepted_at = start, .processor = first};
     BOOST_REQUIRE(a.run(a.cache.append(epoch, std::span(&item, 1))) == ledger_status::done);
     BOOST_REQUIRE(item.answer == appended::fresh);
   }
@@ -271,14 +271,29 @@ BOOST_AUTO_TEST_CASE(an_entry_lives_as_long_as_it_is_told_to) {
 BOOST_AUTO_TEST_CASE(whatever_else_stands_there_is_a_miss) {
   cached(1);
   const std::string whole = a.redis.ask({"GET", key(1)}).text;
-  std::vector<std::string> wrong{"", " ", "1", "{}", whole + " ", whole + " 1", " " + whole, "2" + whole.substr(1),
-                                 std::string(100'000, '1'), std::string(3, '\0'), whole + '\0'};
+  std::vector<std::string> wrong{"",
+                                 " ",
+                                 "1",
+                                 "{}",
+                                 whole + " ",
+                                 whole + " 1",
+                                 " " + whole,
+                                 "2" + whole.substr(1),
+                                 std::string(100'000, '1'),
+                                 std::string(3, '\0'),
+                                 whole + '\0'};
   for (std::size_t length = 1; length < whole.size(); ++length)
     wrong.push_back(whole.substr(0, length));
-  for (const auto& [from, to] : std::map<std::string, std::string>{
-           {"processed", "accepted"}, {"processed", "rejected"}, {"default", "nobody"}, {" 1990 ", " 0 "},
-           {" 1990 ", " -5 "}, {" 1990 ", " 01990 "}, {" 1990 ", " 99999999999 "}, {" 1990 ", " 1e3 "},
-           {"processed", "Processed"}, {" 1990 ", " +1990 "}}) {
+  for (const auto& [from, to] : std::map<std::string, std::string>{{"processed", "accepted"},
+                                                                   {"processed", "rejected"},
+                                                                   {"default", "nobody"},
+                                                                   {" 1990 ", " 0 "},
+                                                                   {" 1990 ", " -5 "},
+                                                                   {" 1990 ", " 01990 "},
+                                                                   {" 1990 ", " 99999999999 "},
+                                                                   {" 1990 ", " 1e3 "},
+                                                                   {"processed", "Processed"},
+                                                                   {" 1990 ", " +1990 "}}) {
     std::string changed = whole;
     changed.replace(changed.find(from), from.size(), to);
     wrong.push_back(changed);
@@ -465,8 +480,9 @@ BOOST_AUTO_TEST_CASE(the_check_finds_and_mends_what_differs) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-// The property: with writers, readers, invalidations and purges at once, no answer is of a payment that a purge had
-// removed before the question. Payments are posted again and again, each time with another amount and other times.
+// The property: with writers, readers, invalidations and purges at once, no answer is of a payment that a
+// purge had removed before the question. Payments are posted again and again, each time with another amount
+// and other times.
 
 class liars_trial {
 public:

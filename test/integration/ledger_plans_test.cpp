@@ -187,7 +187,14 @@ std::vector<execution> executions(sql_session& by) {
       {"complete_days", "", 100},
       {"find", "('" + by.value("SELECT md5('77')::uuid") + "')", 10},
       {"audit", "('" + by.value("SELECT md5('77')::uuid") + "')", 20},
-      {"is_fresh", "", 20}};
+      {"is_fresh", "", 20},
+      {"begin_copy", "", 5},
+      {"copy_changes",
+       "('" + by.value("SELECT array_agg(1767225600 + i) FROM generate_series(1, 100) AS i") + "')", 1'200},
+      {"copy_spans", "(0, 1, 1767229000, 1767229600)", 200},
+      {"copy_spans", "(1, 60, 1767225600, 1767235600)", 600},
+      {"copy_spans", "(2, 3600, 1767225600, 1767235600)", 600},
+      {"copy_spans", "(3, 86400, -100000000000, 300000000000)", 1'200}};
   for (const std::string named : {"true", "false"})
     all.push_back({"take_over",
                    "(2000, 2000, " + owners + ", '2026-01-01 02:45:00', " + zero + ", " + named +
