@@ -16,6 +16,11 @@ constexpr std::chrono::nanoseconds gather_limit = 1s;
 /// Each wrong token costs the caller this long.
 constexpr std::chrono::nanoseconds wrong_token_pause = 1s;
 
+/// Of an answer that the ledger has not vouched for, being away.
+constexpr std::string_view from_redis = "Repasse-Source: redis\r\n";
+/// What an invalidation of all may take.
+constexpr std::chrono::nanoseconds invalidate_limit = 30s;
+
 /// A parameter that is there and wrong: 422, naming it.
 struct wrong_parameter {
   std::string_view name;
@@ -26,8 +31,8 @@ http_response refused(const wrong_parameter& wrong) {
   return problem(422, std::string{wrong.name} + " must be " + std::string{wrong.expected});
 }
 
-http_response unavailable() {
-  http_response response = problem(503, "the ledger does not answer");
+http_response unavailable(std::string_view detail = "the ledger does not answer") {
+  http_response response = problem(503, detail);
   response.headers = "Retry-After: 1\r\n";
   return response;
 }
@@ -89,8 +94,8 @@ bool equal_in_constant_time(std::string_view given, std::string_view wanted) {
 
 } // namespace
 
-endpoints::endpoints(clock& time, ledger& books, intake* taking_in, const config& settings, reactors& all)
-    : clock_(time), ledger_(books), intake_(taking_in), settings_(settings), all_(all) {
+endpoints::endpoints(clock& time, ledger& books, copies kept, const config& settings, reactors& all)
+    : clock_(time), ledger_(books), copies_(kept), settings_(settings), all_(all) {
   for (const processor_settings& one : settings.processors)
     names_.push_back(one.name);
 }
@@ -105,6 +110,8 @@ const std::vector<endpoints::route>& endpoints::routes() {
       {"GET", "/healthz", &endpoints::alive},
       {"GET", "/readyz", &endpoints::readiness},
       {"GET", "/admin/audit", &endpoints::audit},
+      {"GET", "/admin/cache/stats", &endpoints::cache_stats},
+      {"POST", "/admin/cache/invalidate/payments", &endpoints::invalidate_all},
   };
   return table;
 }
@@ -135,6 +142,11 @@ task<http_response> endpoints::answer(endpoint_request request) {
     if (method == "GET") co_return co_await payment(std::string{path.substr(single.size())});
     allowed = "GET, HEAD";
   }
+  constexpr std::string_view cached = "/admin/cache/invalidate/payments/";
+  if (path.starts_with(cached) && path.find('/', cached.size()) == std::string_view::npos) {
+    if (method == "POST") co_return co_await invalidate(std::string{path.substr(cached.size())});
+    allowed = "POST";
+  }
   if (!allowed.empty()) {
     http_response response = problem(405, "this path does not know the method");
     response.headers = "Allow: " + allowed + "\r\n";
@@ -147,14 +159,33 @@ task<http_response> endpoints::summary(const endpoint_request&, const query& par
   time_window window;
   wrong_parameter wrong;
   if (!read_window(parameters, window, wrong)) co_return refused(wrong);
-  if (!ledger_.health().is_up) co_return unavailable(); // answers not yet in the books would be waited for
+  if (!ledger_.health().is_up) // answers not yet in the books would be waited for
+    co_return co_await copied_summary(window);
   const steady_time due = clock_.now() + gather_limit;
   auto flush = [due](reactor& one) { return one.flow().flush(due); };
   co_await all_.gather<bool>(clock_, due, flush);
   const auto totals = co_await ledger_.summarize(window);
-  if (!totals) co_return unavailable();
+  if (!totals) co_return co_await copied_summary(window);
   http_response response;
   write_summary(response.body, *totals, names_);
+  co_return response;
+}
+
+/// From what Redis has copied, while the ledger is away.
+task<http_response> endpoints::copied_summary(time_window window) {
+  if (copies_.totals == nullptr) co_return unavailable();
+  const auto copied = co_await copies_.totals->read(window);
+  if (!copied) co_return unavailable();
+  http_response response;
+  response.headers.append(from_redis)
+      .append("Repasse-As-Of: ")
+      .append(to_string(copied->as_of))
+      .append("\r\nRepasse-Window: ")
+      .append(to_string(copied->window.from))
+      .append("/")
+      .append(to_string(copied->window.to))
+      .append("\r\n");
+  write_summary(response.body, copied->sums, names_);
   co_return response;
 }
 
@@ -174,22 +205,27 @@ task<http_response> endpoints::payments(const endpoint_request&, const query& pa
 task<http_response> endpoints::payment(std::string id) {
   const std::optional<payment_id> wanted = parse_payment_id(id);
   if (!wanted) co_return problem(404, "no such payment: a correlationId is a UUID");
-  auto found = co_await ledger_.find(*wanted);
-  http_response response;
-  if (!found) response.headers = "Repasse-Source: redis\r\n";
-  if ((!found || !*found) && intake_ != nullptr) {
-    const auto taken = co_await intake_->find(*wanted);
+  cached_ledger::found_payment found;
+  if (copies_.payments != nullptr)
+    found = co_await copies_.payments->look_up(*wanted);
+  else
+    found.payment = co_await ledger_.find(*wanted);
+  if ((!found.payment || !*found.payment) && copies_.taken_in != nullptr) {
+    const auto taken = co_await copies_.taken_in->find(*wanted);
     if (taken && *taken) {
       payment_record record;
       record.id = *wanted;
       record.amount_cents = (*taken)->amount_cents;
       record.accepted_at = (*taken)->accepted_at;
-      found = std::optional(record);
+      found.is_copy = !found.payment;
+      found.payment = std::optional(record);
     }
   }
-  if (!found) co_return unavailable();
-  if (!*found) co_return problem(404, "no such payment");
-  write_payment(response.body, **found, names_);
+  if (!found.payment) co_return unavailable();
+  if (!*found.payment) co_return problem(404, "no such payment");
+  http_response response;
+  if (found.is_copy) response.headers = from_redis;
+  write_payment(response.body, **found.payment, names_);
   co_return response;
 }
 
@@ -199,7 +235,7 @@ task<http_response> endpoints::purge(const endpoint_request& request, const quer
   if (!allowed) co_return problem(403, "purging needs ALLOW_PURGE=true or the admin token");
   const ledger_status status = co_await ledger_.purge();
   if (status != ledger_status::done) co_return unavailable();
-  if (intake_ != nullptr) co_await intake_->purge();
+  if (copies_.taken_in != nullptr) co_await copies_.taken_in->purge();
   auto tell = [](reactor& one) -> task<bool> {
     one.purged();
     co_return true;
@@ -243,6 +279,41 @@ task<http_response> endpoints::audit(const endpoint_request&, const query& param
   if (!*payment && entries->empty()) co_return problem(404, "no such payment");
   http_response response;
   write_audit(response.body, *id, *payment, *entries, names_);
+  co_return response;
+}
+
+/// Also without the cache: whoever looks regularly is told so rather than left to guess why there is no such
+/// path.
+task<http_response> endpoints::cache_stats(const endpoint_request&, const query&) {
+  http_response response;
+  if (copies_.payments == nullptr) {
+    response.body = R"({"enabled":false})";
+    co_return response;
+  }
+  auto look = [](reactor& one) -> task<reactor_report> { co_return one.report(); };
+  const auto reports = co_await all_.gather<reactor_report>(clock_, clock_.now() + gather_limit, look);
+  const auto content = co_await copies_.payments->read_content();
+  response.body = cache_json(settings_, reports, content, clock_.now());
+  co_return response;
+}
+
+task<http_response> endpoints::invalidate_all(const endpoint_request&, const query&) {
+  if (copies_.payments == nullptr) co_return problem(404, "there is no cache");
+  const auto gone = co_await copies_.payments->invalidate_all(clock_.now() + invalidate_limit);
+  if (!gone) co_return unavailable("Redis does not answer");
+  http_response response;
+  response.body = "{\"invalidated\":" + std::to_string(*gone) + "}";
+  co_return response;
+}
+
+task<http_response> endpoints::invalidate(std::string id) {
+  if (copies_.payments == nullptr) co_return problem(404, "there is no cache");
+  const std::optional<payment_id> wanted = parse_payment_id(id);
+  if (!wanted) co_return problem(404, "no such payment: a correlationId is a UUID");
+  const auto gone = co_await copies_.payments->invalidate(*wanted);
+  if (!gone) co_return unavailable("Redis does not answer");
+  http_response response;
+  response.body = "{\"invalidated\":" + std::to_string(*gone) + "}";
   co_return response;
 }
 

@@ -7,8 +7,9 @@
 #include "server/http_session.hpp"
 #include "server/http_target.hpp"
 #include "server/reactors.hpp"
+#include "storage/cached_ledger.hpp"
 #include "storage/intake.hpp"
-#include "storage/ledger.hpp"
+#include "storage/totals_copy.hpp"
 
 #include <optional>
 #include <string>
@@ -18,8 +19,13 @@ namespace repasse {
 
 class endpoints {
 public:
-  /// `taking_in` may be null.
-  endpoints(clock& time, ledger& books, intake* taking_in, const config& settings, reactors& all);
+  /// What Redis keeps; null where it does not.
+  struct copies {
+    cached_ledger* payments = nullptr; ///< is then the ledger
+    totals_copy* totals = nullptr;
+    intake* taken_in = nullptr;
+  };
+  endpoints(clock& time, ledger& books, copies kept, const config& settings, reactors& all);
 
   task<http_response> answer(endpoint_request request);
 
@@ -42,12 +48,16 @@ private:
   task<http_response> alive(const endpoint_request& request, const query& parameters);
   task<http_response> readiness(const endpoint_request& request, const query& parameters);
   task<http_response> audit(const endpoint_request& request, const query& parameters);
+  task<http_response> cache_stats(const endpoint_request& request, const query& parameters);
+  task<http_response> invalidate_all(const endpoint_request& request, const query& parameters);
+  task<http_response> invalidate(std::string id);
+  task<http_response> copied_summary(time_window window);
   task<std::optional<http_response>> admin_refusal(const endpoint_request& request);
   task<bool> is_admin(const endpoint_request& request);
 
   clock& clock_;
   ledger& ledger_;
-  intake* intake_;
+  copies copies_;
   const config& settings_;
   reactors& all_;
   std::vector<std::string> names_; ///< of the processors, in order

@@ -104,6 +104,38 @@ std::unique_ptr<intake> make_intake(clock& time, redis_connection* redis, const 
                                                  .consumer = instance_name() + ":" + std::to_string(number)});
 }
 
+std::vector<std::string> names_of(const config& settings) {
+  std::vector<std::string> made;
+  for (const processor_settings& one : settings.processors)
+    made.push_back(one.name);
+  return made;
+}
+
+std::unique_ptr<cached_ledger> make_cache(clock& time, ledger& below, redis_connection* redis,
+                                          const redis_names& names, const config& settings) {
+  if (!settings.use_redis_session_cache || redis == nullptr) return nullptr;
+  cached_ledger::config how;
+  how.processors = names_of(settings);
+  how.ttl = settings.cache_ttl;
+  return std::make_unique<cached_ledger>(time, below, *redis, names, how);
+}
+
+std::unique_ptr<totals_copy> make_copy(clock& time, postgres_ledger* books, cached_ledger* cache,
+                                       redis_connection* redis, const redis_names& names,
+                                       const config& settings) {
+  if (books == nullptr || cache == nullptr) return nullptr;
+  totals_copy::config how;
+  how.processors = names_of(settings);
+  how.seed = static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
+  return std::make_unique<totals_copy>(time, *books, *cache, *redis, names, how);
+}
+
+ledger& uppermost(cached_ledger* cache, postgres_ledger* database, memory_ledger& memory) {
+  if (cache != nullptr) return *cache;
+  if (database != nullptr) return *database;
+  return memory;
+}
+
 } // namespace
 
 reactor::reactor(const config& settings, shared_storage& storage, reactors& all, std::uint32_t number)
@@ -117,9 +149,12 @@ reactor::reactor(const config& settings, shared_storage& storage, reactors& all,
       database_(make_database(clock_, settings, storage.schema, number)),
       names_(settings.redis_prefix),
       redis_(make_redis(clock_, settings, number)),
+      cache_(make_cache(clock_, uppermost(nullptr, database_.get(), storage.memory), redis_.get(), names_,
+                        settings)),
+      copy_(make_copy(clock_, database_.get(), cache_.get(), redis_.get(), names_, settings)),
       intake_(make_intake(clock_, redis_.get(), names_, settings, number)),
       watcher_(make_watcher(settings, number)),
-      ledger_(database_ ? static_cast<ledger&>(*database_) : storage.memory),
+      ledger_(uppermost(cache_.get(), database_.get(), storage.memory)),
       processors_(
           make_processors(clock_, poller_, settings, number,
                           [this](processor_index index, bool closed) { tell_change(index, closed); })),
@@ -127,7 +162,7 @@ reactor::reactor(const config& settings, shared_storage& storage, reactors& all,
       importer_(intake_ ? std::make_unique<importer>(clock_, *intake_, flow_) : nullptr),
       ownership_(clock_, ledger_, flow_, processors_),
       prober_(clock_, {.processors = processors_.size()}, probe_calls()),
-      endpoints_(clock_, ledger_, intake_.get(), settings, all),
+      endpoints_(clock_, ledger_, {cache_.get(), copy_.get(), intake_.get()}, settings, all),
       listener_(clock_, poller_, flow_,
                 [this](endpoint_request request) { return endpoints_.answer(std::move(request)); },
                 all.connections(), {.connections_max = settings.max_connections}),
@@ -149,6 +184,8 @@ void reactor::run() {
   if (migrator_) migrator_->start();
   if (database_) database_->start();
   if (redis_) tasks_.spawn(redis_->run());
+  if (cache_) cache_->start();
+  if (copy_) copy_->start();
   if (intake_) intake_->start();
   if (watcher_) watcher_->start();
   flow_.start();
@@ -182,6 +219,8 @@ task<> reactor::drain(steady_time due) {
   all_.one_drained();
   while (!all_.all_drained() && clock_.now() < due)
     co_await pause.wait_for(10ms);
+  if (copy_) copy_->stop();
+  if (cache_) cache_->stop();
   if (migrator_) migrator_->stop();
   if (database_) database_->stop();
   if (intake_) intake_->stop();
@@ -266,6 +305,8 @@ reactor_report reactor::report() const {
                                             .hears = hears};
   if (intake_)
     made.taking_in = reactor_report::seen_intake{intake_->is_open(), intake_->trouble(), intake_->figures()};
+  if (cache_) made.cache = cache_->figures();
+  if (copy_) made.copy = copy_->figures();
   made.books = ledger_.health();
   if (migrator_ && !migrator_->reason().empty()) made.books.trouble = migrator_->reason();
   made.flow = flow_.counters();

@@ -14,12 +14,14 @@
 #include "server/payment_flow.hpp"
 #include "server/poller.hpp"
 #include "server/processor.hpp"
+#include "storage/cached_ledger.hpp"
 #include "storage/intake.hpp"
 #include "storage/memory_ledger.hpp"
 #include "storage/postgres_ledger.hpp"
 #include "storage/redis_connection.hpp"
 #include "storage/redis_names.hpp"
 #include "storage/schema_state.hpp"
+#include "storage/totals_copy.hpp"
 
 #include <memory>
 #include <vector>
@@ -55,6 +57,8 @@ struct reactor_report {
     intake_figures figures;
   };
   std::optional<seen_intake> taking_in;
+  cache_figures cache;
+  copy_figures copy;
   ledger_health books; ///< `kind` is empty in the report of a reactor that did not answer
   flow_counters flow;
   std::size_t held = 0;
@@ -121,6 +125,8 @@ private:
   std::unique_ptr<postgres_ledger> database_; ///< null: payments live in memory
   redis_names names_;
   std::unique_ptr<redis_connection> redis_; ///< null: there is none
+  std::unique_ptr<cached_ledger> cache_;    ///< null: no session cache
+  std::unique_ptr<totals_copy> copy_;       ///< null: no session cache, or no database
   std::unique_ptr<intake> intake_;          ///< with a database and Redis
   std::unique_ptr<watcher> watcher_;        ///< null: health is not shared by Redis
   ledger& ledger_;

@@ -152,6 +152,37 @@ std::string instance_json(const config& settings, const reactor_report& report, 
   return json + "]}";
 }
 
+std::string cache_json(const config& settings, std::span<const reactor_report> reports,
+                       const std::optional<cached_ledger::content>& content, steady_time now) {
+  cache_figures cache;
+  copy_figures copy;
+  for (const reactor_report& report : reports) {
+    cache.add(report.cache);
+    copy.add(report.copy);
+  }
+  const std::uint64_t reads = cache.hits + cache.misses;
+  const std::string ratio =
+      reads == 0 ? "null"
+                 : fmt::format("{:.4f}", static_cast<double>(cache.hits) / static_cast<double>(reads));
+  std::string json = fmt::format(
+      R"({{"enabled":true,"available":{},"ttlSeconds":{:.3f},"hits":{},"misses":{},"hitRatio":{},"written":{},)",
+      content.has_value(), millis(settings.cache_ttl) / 1000, cache.hits, cache.misses, ratio, cache.written);
+  if (content)
+    json += fmt::format(
+        R"("cachedPayments":{},"cachedPaymentsCounted":{},"memoryBytes":{},"redisMemoryBytes":{},)",
+        content->payments, content->is_counted, content->memory_bytes, content->redis_memory_bytes);
+  else
+    json +=
+        R"("cachedPayments":null,"cachedPaymentsCounted":null,"memoryBytes":null,"redisMemoryBytes":null,)";
+  const bool has_copied = copy.last_written != steady_time{};
+  return json +
+         fmt::format(
+             R"("check":{{"checked":{},"mismatches":{},"malformed":{}}},)"
+             R"("totals":{{"copies":{},"wholeCopies":{},"checked":{},"mismatches":{},"lagMillis":{}}}}})",
+             cache.checked, cache.mismatches, cache.malformed, copy.copies, copy.whole, copy.checked,
+             copy.mismatches, has_copied ? fmt::format("{:.0f}", millis(now - copy.last_written)) : "null");
+}
+
 http_response readiness_page(const config& settings, std::span<const reactor_report> reports, bool draining,
                              steady_time now) {
   const auto seconds_ago = [now](steady_time then) { return millis(now - then) / 1000; };

@@ -20,6 +20,11 @@ namespace repasse {
 [[nodiscard]] std::string instance_json(const config& settings, const reactor_report& report,
                                         std::string_view instance, std::uint32_t reactor);
 
+/// The session cache of the whole process, and what Redis holds, which all processes share; null while it
+/// does not answer.
+[[nodiscard]] std::string cache_json(const config& settings, std::span<const reactor_report> reports,
+                                     const std::optional<cached_ledger::content>& content, steady_time now);
+
 /// One line per dependency, and per reactor that is away; 503 while there is one, or while no payment can be
 /// accepted durably.
 [[nodiscard]] http_response readiness_page(const config& settings, std::span<const reactor_report> reports,
