@@ -21,21 +21,26 @@ constexpr std::string_view claim_idle_ms = "5000";
 constexpr std::chrono::nanoseconds claim_period = 1s;
 constexpr std::string_view group = "repasse";
 
-/// For each payment: 1 known, 2 conflict, 3 full, or the new entry's id. KEYS: the stream, then for each its
-/// key here and in the session cache, whose values begin with the amount. ARGV: how many the stream may hold,
-/// then for each its id, amount and time.
+/// For each payment: 1 known, 2 conflict, 3 full, or the new entry's id. KEYS: the stream, the edition of the
+/// books, then for each its key here and in the session cache, which holds if no purge has come since
+/// (cached_payment.hpp). ARGV: how many the stream may hold, then for each its id, amount and time.
 constexpr std::string_view take_in_script = R"(
+local books, purged = string.match(redis.call('GET', KEYS[2]) or '', '^1 (%x+) (%d+)$')
 local room = tonumber(ARGV[1]) - redis.call('XLEN', KEYS[1])
 local answers = {}
-for i = 1, (#KEYS - 1) / 2 do
-  local id, amount, at = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
-  local known = redis.call('GET', KEYS[2 * i]) or redis.call('GET', KEYS[2 * i + 1])
+for i = 1, #KEYS / 2 - 1 do
+  local taken, id, amount, at = KEYS[2 * i + 1], ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
+  local known = string.match(redis.call('GET', taken) or '', '^%d+')
+  if not known then
+    local of, owner, cents = string.match(redis.call('GET', KEYS[2 * i + 2]) or '', '^1 (%x+) (%d+) (%d+) ')
+    if cents and of == books and tonumber(owner) > tonumber(purged) then known = cents end
+  end
   if known then
-    answers[i] = string.match(known, '^%d+') == amount and 1 or 2
+    answers[i] = known == amount and 1 or 2
   elseif room < 1 then
     answers[i] = 3
   else
-    redis.call('SET', KEYS[2 * i], amount .. ' ' .. at)
+    redis.call('SET', taken, amount .. ' ' .. at)
     answers[i] = redis.call('XADD', KEYS[1], '*', 'id', id, 'amount', amount, 'at', at)
     room = room - 1
   end
@@ -105,8 +110,9 @@ task<> intake::take_in(std::span<intake_item> items) {
   for (intake_item& item : items)
     item.answer = intake_item::verdict::unavailable;
   if (!is_open()) co_return;
-  std::vector<std::string> words{"EVALSHA", script_, std::to_string(1 + 2 * items.size()), names_.intake()};
-  words.reserve(5 + 5 * items.size());
+  std::vector<std::string> words{"EVALSHA", script_, std::to_string(2 + 2 * items.size()), names_.intake(),
+                                 names_.edition()};
+  words.reserve(6 + 5 * items.size());
   for (const intake_item& item : items) {
     words.push_back(names_.taken_in(item.id));
     words.push_back(names_.payment(item.id));

@@ -87,7 +87,7 @@ private:
     probe what; ///< but its age
     steady_time answered;
   };
-  std::vector<kept_probe> probes_;        ///< one of each processor that has said something
+  std::vector<kept_probe> probes_; ///< one of each processor that has said something
   books_edition edition_;
   std::atomic<std::uint64_t> purges_ = 0; // changed under the lock
 };

@@ -1,5 +1,5 @@
-// The intake against a real Redis: what it says is true, it is open only while that can be so, and nothing that was
-// taken in leaves it before it was forgotten.
+// The intake against a real Redis: what it says is true, it is open only while that can be so, and nothing
+// that was taken in leaves it before it was forgotten.
 #include "storage/intake.hpp"
 #include "test/integration/redis_fixture.hpp"
 
@@ -22,8 +22,8 @@ payment_id id_of(std::uint64_t number) {
 /// As one reactor has it.
 class taker {
 public:
-  taker(loop& of, const redis_server& server, const std::string& consumer = "one", std::size_t payments_max = 1000,
-        const std::string& prefix = "repasse")
+  taker(loop& of, const redis_server& server, const std::string& consumer = "one",
+        std::size_t payments_max = 1000, const std::string& prefix = "repasse")
       : loop_(of),
         redis_(of, config_of(server.url())),
         names_(prefix),
@@ -124,9 +124,14 @@ BOOST_AUTO_TEST_CASE(what_the_session_cache_holds_is_known) {
   loop here;
   taker one(here, server);
   one.until_open();
-  server.cli({"SET", "repasse:payment:correlation:" + to_string(id_of(1)), "1990 and more"});
+  const std::string key = "repasse:payment:correlation:" + to_string(id_of(1));
+  server.cli({"SET", key,
+              "1 5f3a90c2d1e4b807 17 1990 processed default 1764301419123 1764301419130 1764301419135 1"});
+  server.cli({"SET", "repasse:payment:edition", "1 5f3a90c2d1e4b807 16"});
   BOOST_TEST((one.take(1) == verdict::known));
   BOOST_TEST((one.take(1, 5) == verdict::conflict));
+  server.cli({"SET", "repasse:payment:edition", "1 5f3a90c2d1e4b807 17"}); // it was purged
+  BOOST_TEST((one.take(1, 5) == verdict::taken));
 }
 
 BOOST_AUTO_TEST_CASE(the_stream_is_bounded) {
@@ -241,9 +246,10 @@ BOOST_AUTO_TEST_CASE(an_entry_that_is_no_payment_stays_and_holds_up_nobody) {
   loop here;
   taker one(here, server);
   one.until_open();
-  for (const std::vector<std::string>& fields :
-       {std::vector<std::string>{"what", "ever"}, {"id", "x", "amount", "5", "at", "1"},
-        {"id", to_string(id_of(1)), "amount", "-5", "at", "1"}, {"id", to_string(id_of(1)), "amount", "5"}}) {
+  for (const std::vector<std::string>& fields : {std::vector<std::string>{"what", "ever"},
+                                                 {"id", "x", "amount", "5", "at", "1"},
+                                                 {"id", to_string(id_of(1)), "amount", "-5", "at", "1"},
+                                                 {"id", to_string(id_of(1)), "amount", "5"}}) {
     std::vector<std::string> words{"XADD", "repasse:intake", "*"};
     words.insert(words.end(), fields.begin(), fields.end());
     server.cli(words);
