@@ -191,8 +191,8 @@ std::vector<execution> executions(sql_session& by) {
       {"begin_copy", "", 5},
       {"copy_changes",
        "('" + by.value("SELECT array_agg(1767225600 + i) FROM generate_series(1, 100) AS i") + "')", 1'200},
-      {"copy_spans", "(0, 1, 1767229000, 1767229600)", 200},
-      {"copy_spans", "(1, 60, 1767225600, 1767235600)", 600},
+      {"copy_spans", "(0, 1, 1767229000, 1767229600)", 2'500},
+      {"copy_spans", "(1, 60, 1767225600, 1767235600)", 800},
       {"copy_spans", "(2, 3600, 1767225600, 1767235600)", 600},
       {"copy_spans", "(3, 86400, -100000000000, 300000000000)", 1'200}};
   for (const std::string named : {"true", "false"})
