@@ -187,16 +187,18 @@ http_response readiness_page(const config& settings, std::span<const reactor_rep
                              steady_time now) {
   const auto seconds_ago = [now](steady_time then) { return millis(now - then) / 1000; };
   bool accepting = false;
+  bool stranded = false; // a reactor whose ledger is away, and that has no intake
   steady_time since = now;
   for (const reactor_report& report : reports) {
     accepting = accepting || report.can_accept;
+    stranded = stranded || (!report.books.is_up && !report.can_accept);
     if (report.since != steady_time{}) since = std::min(since, report.since);
   }
   const ledger_health books = worst_books(reports);
   const std::string absent = absence_lines(reports);
   if (!books.is_up && books.since != steady_time{}) since = books.since;
   http_response response;
-  response.status = accepting && absent.empty() && !draining ? 200 : 503;
+  response.status = accepting && !stranded && absent.empty() && !draining ? 200 : 503;
   response.content_type = "text/plain; charset=utf-8";
   if (draining) response.body += "repasse: stopping\n";
   response.body += database_line(books, settings.use_database_storage, accepting, seconds_ago(since));

@@ -8,6 +8,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+/// How long nobody asks a Redis that was silent.
+constexpr std::chrono::nanoseconds silent_pause = 250ms;
 /// How long a purge waits for Redis to note it.
 constexpr std::chrono::nanoseconds note_limit = 500ms;
 
@@ -81,13 +83,14 @@ task<cached_ledger::found_payment> cached_ledger::look_up(payment_id id) {
   co_return found_payment{.payment = std::optional(cached), .is_copy = is_away};
 }
 
-/// What was taken in while the ledger is away (`intake:<id>`) would be asked for in the same command, and
-/// stand in for a payment that the cache does not hold.
 task<std::optional<payment_record>> cached_ledger::read(payment_id id, bool is_copy) {
+  if (clock_.now() < read_again_at_) co_return std::nullopt;
   const std::string key = names_.payment(id);
   redis_batch work;
   work.add({"MGET", key, mark_key_});
-  const redis_verdict verdict = co_await redis_.exec(work, clock_.now() + config_.read_limit);
+  const redis_verdict verdict =
+      co_await redis_.exec(work, clock_.now() + config_.read_limit, redis_connection::late::abandon);
+  if (verdict == redis_verdict::in_doubt) read_again_at_ = clock_.now() + silent_pause;
   if (verdict != redis_verdict::done || work.reply(0).list.size() != 2) co_return std::nullopt;
   const std::vector<redis_reply>& told = work.reply(0).list;
   auto entry = read_cached_payment(told[0].as_text().value_or(""), config_.processors);

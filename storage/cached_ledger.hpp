@@ -139,7 +139,8 @@ private:
   steady_time confirmed_{};              ///< when the last beat was sent that said that it holds
   steady_time eldest_until_{};
 
-  std::string key_; ///< of the entry being written: what all keys begin with, and the id
+  steady_time read_again_at_{}; ///< Redis was silent
+  std::string key_;             ///< of the entry being written: what all keys begin with, and the id
   std::size_t key_root_ = 0;
   std::string value_;
   redis_batch entries_;

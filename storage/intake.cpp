@@ -150,7 +150,8 @@ task<std::optional<std::optional<taken_payment>>> intake::find(payment_id id) {
   redis_batch asked;
   const std::string key = names_.taken_in(id);
   asked.add({"GET", key});
-  const redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + find_limit);
+  const redis_verdict verdict =
+      co_await redis_.exec(asked, clock_.now() + find_limit, redis_connection::late::abandon);
   if (verdict != redis_verdict::done || asked.reply(0).is_error()) co_return std::nullopt;
   std::optional<taken_payment> found;
   const std::string_view text = asked.reply(0).text;

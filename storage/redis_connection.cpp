@@ -17,10 +17,10 @@ redis_connection::~redis_connection() { self_->stop(); }
 task<> redis_connection::run() { return redis_keeper::run(self_); }
 void redis_connection::stop() { self_->stop(); }
 
-task<redis_verdict> redis_connection::exec(redis_batch& work, steady_time due) {
+task<redis_verdict> redis_connection::exec(redis_batch& work, steady_time due, late when_late) {
   redis_keeper::link serving = self_->serving();
   if (serving == nullptr) return unavailable();
-  return redis_link::exec(std::move(serving), work, due);
+  return redis_link::exec(std::move(serving), work, due, when_late);
 }
 
 void redis_connection::send(redis_batch& work) {

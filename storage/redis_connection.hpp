@@ -102,10 +102,16 @@ public:
   /// What is under way comes back as in_doubt.
   void stop();
 
-  /// Ends by `due`; nothing waits for a connection: while there is none it is unavailable at once. A command
-  /// whose time is over loses the connection, since a server that is stopped answers nobody; so does a reply
-  /// READONLY, behind which another is the master now. `work` must not be touched until it ends.
-  task<redis_verdict> exec(redis_batch& work, steady_time due);
+  /// What becomes of commands whose time is over before their replies are there.
+  enum class late : std::uint8_t {
+    lose_connection, ///< the server is taken for dead: one that is stopped answers nobody
+    abandon          ///< their replies will be read and dropped; for reads that have little time
+  };
+
+  /// Ends by `due`; nothing waits for a connection: while there is none it is unavailable at once. A reply
+  /// READONLY loses the connection, since another is the master now. `work` must not be touched until it
+  /// ends.
+  task<redis_verdict> exec(redis_batch& work, steady_time due, late when_late = late::lose_connection);
   /// For what may be lost: no reply is waited for, nothing is said. Dropped (and counted) while away.
   void send(redis_batch& work);
 

@@ -156,7 +156,8 @@ void redis_link::begin(redisAsyncContext* context, const std::string& where) {
   redisAsyncSetConnectCallback(context, &hooks::connected); // it waits for the socket, too
 }
 
-task<redis_verdict> redis_link::exec(handle on, redis_batch& work, steady_time due) {
+task<redis_verdict> redis_link::exec(handle on, redis_batch& work, steady_time due,
+                                     redis_connection::late when_late) {
   if (!on->has_room(work.size()) || due <= on->session_->time.now()) co_return redis_verdict::unavailable;
   if (work.size() == 0) co_return redis_verdict::done;
   redis_call one(on->session_->time, work);
@@ -164,7 +165,9 @@ task<redis_verdict> redis_link::exec(handle on, redis_batch& work, steady_time d
   on->send(&one, work);
   while (!one.has_ended) {
     const bool moved = co_await one.moved.wait_until(due);
-    if (!moved && !one.has_ended) on->lose("no answer in time");
+    if (moved || one.has_ended) continue;
+    if (when_late == redis_connection::late::abandon) co_return redis_verdict::in_doubt;
+    on->lose("no answer in time");
   }
   co_return one.verdict;
 }

@@ -76,8 +76,9 @@ public:
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
   /// Sends `work`, if it is open and has room, and waits for its replies; a caller whose time is over loses
-  /// the link.
-  static task<redis_verdict> exec(handle on, redis_batch& work, steady_time due);
+  /// the link, or leaves them to be read and dropped.
+  static task<redis_verdict> exec(handle on, redis_batch& work, steady_time due,
+                                  redis_connection::late when_late = redis_connection::late::lose_connection);
   /// Nobody waits for its replies. False if it is not open or has no room.
   bool send(const redis_batch& work);
   /// Only while open; the commands above come before it. Asked again it is a PING that hiredis understands.

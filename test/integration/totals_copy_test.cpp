@@ -31,7 +31,7 @@ public:
     BOOST_REQUIRE(beat());
   }
   bool beat() {
-    const auto answer = here.await(cache.beat(epoch));
+    const auto answer = here.await(cache.beat(epoch, {}));
     return answer && !answer->ended;
   }
   bool write() { return here.await(copy.copy()); }
