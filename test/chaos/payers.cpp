@@ -11,7 +11,6 @@ using steady = std::chrono::steady_clock;
 constexpr auto call_limit = 2s;
 constexpr double share_of_twins = 0.05;
 constexpr double share_of_repeats = 0.03;
-constexpr double share_of_conflicts = 0.01;
 constexpr std::size_t findings_max = 20;
 
 std::uint64_t mixed(std::uint64_t x) { // splitmix64
@@ -63,8 +62,9 @@ private:
     if (const std::optional<twin> other = take_twin())
       return post_until_answered(other->number, other->instance);
     const double drawn = share();
-    if (!acknowledged_.empty() && drawn < share_of_conflicts) return post_other_amount();
-    if (!acknowledged_.empty() && drawn < share_of_conflicts + share_of_repeats)
+    const double conflicts = all_.config_.conflicts;
+    if (!acknowledged_.empty() && drawn < conflicts) return post_other_amount();
+    if (!acknowledged_.empty() && drawn < conflicts + share_of_repeats)
       return post_until_answered(any_acknowledged(), any_instance());
     const std::uint64_t number = all_.next_++;
     const std::size_t instance = any_instance();
@@ -96,6 +96,7 @@ private:
         if (!answer.header("Idempotent-Replayed").empty()) ++all_.replayed_;
         return;
       }
+      if (answer.status == 409 && all_.may_be_in_conflict(payment.id)) return;
       if (answer.ok() && answer.status != 503)
         return all_.find("payment " + to_string(payment.id) + " is answered with " +
                          std::to_string(answer.status) + " " + answer.body);
@@ -109,9 +110,12 @@ private:
   void post_other_amount() {
     posted_entry payment = payment_of(all_.config_.seed, any_acknowledged());
     ++payment.amount_cents;
+    all_.note_conflict(payment.id);
     const http_reply answer = post(any_instance(), payment);
     if (answer.status == 409)
       ++all_.conflicts_;
+    else if (answer.status == 202 && all_.config_.conflicts_may_pass)
+      all_.let_pass(payment);
     else if (answer.ok() && answer.status != 503)
       all_.find("payment " + to_string(payment.id) + " with another amount is answered with " +
                 std::to_string(answer.status));
@@ -168,6 +172,26 @@ std::vector<posted_entry> payers::posted() const {
 std::vector<std::string> payers::findings() const {
   const std::lock_guard lock(mutex_);
   return findings_;
+}
+
+std::vector<posted_entry> payers::conflicts_let_pass() const {
+  const std::lock_guard lock(mutex_);
+  return conflicts_let_pass_;
+}
+
+void payers::note_conflict(const payment_id& id) {
+  const std::lock_guard lock(mutex_);
+  in_conflict_.insert(id);
+}
+
+bool payers::may_be_in_conflict(const payment_id& id) const {
+  const std::lock_guard lock(mutex_);
+  return config_.conflicts_may_pass && in_conflict_.contains(id);
+}
+
+void payers::let_pass(const posted_entry& conflict) {
+  const std::lock_guard lock(mutex_);
+  conflicts_let_pass_.push_back(conflict);
 }
 
 void payers::find(std::string finding) {

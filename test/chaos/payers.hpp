@@ -14,6 +14,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -30,6 +31,9 @@ public:
     double rate = 600; ///< posts per second of all, at most
     std::uint64_t seed = 1;
     std::uint64_t first = 0; ///< number of the first payment: others with this seed have the earlier ones
+    double conflicts = 0.01; ///< share of posts
+    /// While PostgreSQL is away Redis may not know what a payment's amount was.
+    bool conflicts_may_pass = false;
   };
 
   /// Post from here on.
@@ -44,6 +48,8 @@ public:
 
   /// After stop(): every payment, once.
   [[nodiscard]] std::vector<posted_entry> posted() const;
+  /// After stop(): with the other amount that was answered with 202.
+  [[nodiscard]] std::vector<posted_entry> conflicts_let_pass() const;
   /// After stop(): what no instance may do to a client.
   [[nodiscard]] std::vector<std::string> findings() const;
 
@@ -58,6 +64,10 @@ public:
 private:
   class client;
   void find(std::string finding);
+  void let_pass(const posted_entry& conflict);
+  void note_conflict(const payment_id& id);
+  /// Redis may know it with the other amount alone.
+  [[nodiscard]] bool may_be_in_conflict(const payment_id& id) const;
 
   const instance_ports& ports_;
   config config_;
@@ -77,6 +87,8 @@ private:
   mutable std::mutex mutex_;
   std::deque<twin> twins_; ///< to be posted by whoever comes first, while another posts it elsewhere
   std::vector<std::string> findings_;
+  std::set<payment_id> in_conflict_; ///< posted with another amount, too
+  std::vector<posted_entry> conflicts_let_pass_;
   std::vector<std::uint64_t> acknowledged_; ///< numbers, perhaps more than once
   std::vector<std::jthread> clients_;
 };

@@ -24,9 +24,10 @@ bool comes(Condition holds, std::chrono::milliseconds limit) {
   return true;
 }
 
-/// Of this binary. A case that wants an instance to be other than usual starts it before its load.
-inline house& shared_house() {
-  static house shared;
+/// Of this binary: as its first caller wants it. A case that wants an instance to be other than usual starts
+/// it before its load.
+inline house& shared_house(house::with stores = house::with::postgres_alone) {
+  static house shared(stores);
   return shared;
 }
 
@@ -35,6 +36,7 @@ inline house& shared_house() {
 inline house& whole_house() {
   house& shared = shared_house();
   if (!shared.database.is_running()) shared.database.start();
+  if (shared.redis && !shared.redis->is_running()) shared.redis->start();
   for (std::size_t p = 0; p < 2; ++p)
     shared.make(p, mood::well);
   for (std::size_t i = 0; i < 2; ++i)
@@ -46,8 +48,12 @@ inline house& whole_house() {
 
 class loaded_house {
 public:
-  explicit loaded_house(double rate = 500) {
-    load_.emplace(all.ports, payers::config{.rate = rate, .seed = 7, .first = next()});
+  explicit loaded_house(double rate = 500) : loaded_house(payers::config{.rate = rate}) {}
+  /// All but their seed and their first number.
+  explicit loaded_house(payers::config clients) {
+    clients.seed = 7;
+    clients.first = next();
+    load_.emplace(all.ports, clients);
     BOOST_REQUIRE(comes([&] { return is_busy(0) && is_busy(1); }, std::chrono::seconds(10)));
   }
 
@@ -82,9 +88,12 @@ public:
     load_->stop();
     for (const std::string& finding : load_->findings())
       BOOST_ERROR(finding);
-    const std::vector<posted_entry> posted = load_->posted();
+    std::vector<posted_entry> posted = load_->posted();
     next() += posted.size();
     BOOST_TEST(std::ranges::all_of(posted, &posted_entry::acknowledged));
+    if (all.redis) BOOST_TEST(all.intake_empties(std::chrono::seconds(20)));
+    for (const std::string& finding : all.judge_conflicts(load_->conflicts_let_pass(), posted))
+      BOOST_ERROR(finding);
     books().insert(books().end(), posted.begin(), posted.end());
     const audit_report report = all.audit(books(), through, books().size());
     BOOST_TEST_MESSAGE(report.to_text());

@@ -55,7 +55,7 @@ task<> cutting_proxy::relay(std::shared_ptr<pair> both, way where) {
     error_code error;
     auto token = asio::redirect_error(asio::use_awaitable_t<executor>{}, error);
     const std::size_t size = co_await from.async_read_some(asio::buffer(bytes), token);
-    while (is_silent_ && both->is_open)
+    while (is_silent_[index(where)] && both->is_open)
       co_await resumed.wait_until();
     if (error || !both->is_open) break;
     const std::size_t allowed = std::min(size, left);
@@ -80,10 +80,12 @@ void cutting_proxy::cut() {
   pairs_.clear();
 }
 
-void cutting_proxy::fall_silent() { is_silent_ = true; }
+void cutting_proxy::fall_silent() { is_silent_ = {true, true}; }
+
+void cutting_proxy::fall_silent(way where) { is_silent_[index(where)] = true; }
 
 void cutting_proxy::go_on() {
-  is_silent_ = false;
+  is_silent_ = {};
   for (const auto& both : pairs_) {
     both->to_server.notify();
     both->to_client.notify();

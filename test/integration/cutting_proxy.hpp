@@ -30,8 +30,10 @@ public:
   /// Lets pass so many more bytes that way, then closes both sides; once.
   void cut_after(way where, std::size_t bytes);
   void cut();
-  /// Nothing passes, and nothing is closed, until go_on().
+  /// Nothing passes, and nothing is closed, until go_on(): what is sent meanwhile arrives then, as on a
+  /// network that was cut. `where`: that way alone.
   void fall_silent();
+  void fall_silent(way where);
   void go_on();
 
 private:
@@ -61,7 +63,7 @@ private:
   std::size_t accepted_ = 0;
   std::array<std::size_t, 2> passed_{};
   std::array<std::size_t, 2> left_{unlimited, unlimited};
-  bool is_silent_ = false;
+  std::array<bool, 2> is_silent_{};
   task_group tasks_;
 };
 
