@@ -167,22 +167,27 @@ task<std::optional<std::optional<taken_payment>>> intake::find(payment_id id) {
 
 task<> intake::watch() {
   while (!leaving_) {
-    if (redis_.now_in() != redis_connection::state::connected) {
+    if (!is_reached())
       close(redis_.trouble());
-    } else {
-      const bool is_new = redis_.generation() != std::exchange(checked_generation_, redis_.generation());
-      if (is_new) may_have_lost_ = true;
-      bool sound = is_open_ && !is_new;
-      if (!sound) sound = co_await check();
-      if (sound) sound = co_await renew_consumer();
-      if (sound && !std::exchange(is_open_, true)) {
-        trouble_.clear();
-        spdlog::info("the intake is open: payments are taken in by Redis while PostgreSQL is away");
-      }
-      if (sound && std::exchange(may_have_lost_, false)) co_await take_in_again();
-    }
+    else
+      co_await look();
     co_await wake_.wait_for(is_open_ ? watch_period : watch_period / 10);
   }
+}
+
+/// What it holds can be imported also while it is closed.
+task<> intake::look() {
+  const bool is_new = redis_.generation() != std::exchange(checked_generation_, redis_.generation());
+  if (is_new) may_have_lost_ = true;
+  bool sound = is_open_ && !is_new;
+  if (!sound) sound = co_await check();
+  const bool has_consumer = co_await renew_consumer(sound);
+  if (!sound || !has_consumer) co_return;
+  if (!std::exchange(is_open_, true)) {
+    trouble_.clear();
+    spdlog::info("the intake is open: payments are taken in by Redis while PostgreSQL is away");
+  }
+  if (std::exchange(may_have_lost_, false)) co_await take_in_again();
 }
 
 void intake::close(std::string why) {
@@ -236,14 +241,17 @@ task<bool> intake::check() {
 }
 
 /// A consumer that is new though it was there before has been lost, and payments with it.
-task<bool> intake::renew_consumer() {
+task<bool> intake::renew_consumer(bool makes_stream) {
   const std::string stream = names_.intake();
   redis_batch asked;
-  asked.add({"XGROUP", "CREATE", stream, group, "0", "MKSTREAM"});
+  if (makes_stream)
+    asked.add({"XGROUP", "CREATE", stream, group, "0", "MKSTREAM"});
+  else
+    asked.add({"XGROUP", "CREATE", stream, group, "0"});
   asked.add({"XGROUP", "CREATECONSUMER", stream, group, config_.consumer});
   const redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
   if (verdict != redis_verdict::done || asked.reply(1).is_error()) {
-    close(verdict == redis_verdict::done ? asked.reply(1).text : "Redis does not answer");
+    if (makes_stream) close(verdict == redis_verdict::done ? asked.reply(1).text : "Redis does not answer");
     co_return false;
   }
   const bool is_new = asked.reply(1).as_number() == 1;
@@ -295,7 +303,7 @@ task<std::vector<taken_payment>> intake::next(std::size_t count) {
     }
     co_return found;
   }
-  if (!is_open_) co_return std::vector<taken_payment>{};
+  if (!is_reached()) co_return std::vector<taken_payment>{};
   std::vector<taken_payment> found = co_await read(false, count);
   if (found.empty() && clock_.now() >= claim_at_) {
     claim_at_ = clock_.now() + claim_period;
@@ -362,8 +370,8 @@ void intake::put_back(std::span<const taken_payment> payments) {
   remembered_.insert(remembered_.begin(), payments.begin(), payments.end());
 }
 
-/// The keys, the group's list and the entries together: a key that stayed alone would say `accepted` for
-/// ever. If it fails they are imported again, and known.
+/// The keys first: one that stayed alone would say `accepted` for ever. An entry that stays is imported again, and
+/// known. No transaction: Redis refuses those while it is full, and this makes room.
 task<> intake::forget(std::vector<taken_payment> payments) {
   figures_.imported += payments.size();
   const std::string stream = names_.intake();
@@ -380,11 +388,9 @@ task<> intake::forget(std::vector<taken_payment> payments) {
   acknowledge.insert(acknowledge.end(), ids.begin(), ids.end());
   remove.insert(remove.end(), ids.begin(), ids.end());
   redis_batch told;
-  told.add({"MULTI"});
   told.add(unlink);
   told.add(acknowledge);
   told.add(remove);
-  told.add({"EXEC"});
   static_cast<void>(co_await redis_.exec(told, clock_.now() + look_limit));
 }
 

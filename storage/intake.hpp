@@ -76,9 +76,9 @@ public:
 
   // For the importer.
 
-  /// Up to `count` payments to import, oldest first: what this instance remembers, then what nobody has taken
-  /// out of the stream, then what a consumer took out 5 s ago and has not imported. Empty also while Redis
-  /// does not answer.
+  /// Up to `count` payments to import, oldest first: what this instance remembers, then what nobody has taken out
+  /// of the stream, then what a consumer took out 5 s ago and has not imported: also
+  /// while nothing more is taken in. Empty also while Redis does not answer.
   task<std::vector<taken_payment>> next(std::size_t count);
   /// Could not be imported now.
   void put_back(std::span<const taken_payment> payments);
@@ -90,9 +90,11 @@ public:
   task<bool> purge();
 
 private:
+  [[nodiscard]] bool is_reached() const { return redis_.now_in() == redis_connection::state::connected; }
   task<> watch();
+  task<> look();
   task<bool> check();
-  task<bool> renew_consumer();
+  task<bool> renew_consumer(bool makes_stream);
   task<> take_in_again();
   void close(std::string why);
   task<std::vector<taken_payment>> read(bool of_dead_consumers, std::size_t count);
