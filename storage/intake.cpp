@@ -16,6 +16,9 @@ constexpr std::chrono::nanoseconds take_limit = 1s;
 constexpr std::chrono::nanoseconds find_limit = 200ms;
 constexpr std::chrono::nanoseconds look_limit = 1s;
 constexpr std::chrono::nanoseconds watch_period = 1s;
+/// Between two looks whether Redis is reached by the same connection, and at one that is closed.
+constexpr std::chrono::nanoseconds reach_period = 20ms;
+constexpr std::chrono::nanoseconds closed_period = 100ms;
 /// A consumer that has not imported what it took out for so long is taken for dead.
 constexpr std::string_view claim_idle_ms = "5000";
 constexpr std::chrono::nanoseconds claim_period = 1s;
@@ -127,7 +130,7 @@ task<> intake::take_in(std::span<intake_item> items) {
   redis_batch asked;
   asked.add(arguments);
   const redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + take_limit);
-  if (verdict != redis_verdict::done) co_return;
+  if (verdict != redis_verdict::done) co_return close("Redis does not answer");
   const redis_reply& reply = asked.reply(0);
   if (reply.is_error() || reply.list.size() != items.size()) co_return close(reply.text);
   for (std::size_t i = 0; i < items.size(); ++i) {
@@ -166,20 +169,26 @@ task<std::optional<std::optional<taken_payment>>> intake::find(payment_id id) {
 // Whether it may be open, and whether Redis still has all.
 
 task<> intake::watch() {
+  steady_time next_look{};
   while (!leaving_) {
-    if (!is_reached())
+    if (!is_reached()) {
       close(redis_.trouble());
-    else
+    } else if (!is_open() || clock_.now() >= next_look) {
       co_await look();
-    co_await wake_.wait_for(is_open_ ? watch_period : watch_period / 10);
+      next_look = clock_.now() + watch_period;
+    }
+    co_await wake_.wait_for(is_open_ ? reach_period : closed_period);
   }
 }
 
 /// What it holds can be imported also while it is closed.
 task<> intake::look() {
   const bool is_new = redis_.generation() != std::exchange(checked_generation_, redis_.generation());
-  if (is_new) may_have_lost_ = true;
-  bool sound = is_open_ && !is_new;
+  if (is_new) {
+    is_open_ = false;
+    may_have_lost_ = true;
+  }
+  bool sound = is_open_;
   if (!sound) sound = co_await check();
   const bool has_consumer = co_await renew_consumer(sound);
   if (!sound || !has_consumer) co_return;

@@ -62,9 +62,12 @@ public:
   void start() { tasks_.spawn(watch()); }
   void stop();
 
-  [[nodiscard]] bool is_open() const { return is_open_ && !leaving_; }
+  /// A connection that is new has to be looked at first.
+  [[nodiscard]] bool is_open() const {
+    return is_open_ && !leaving_ && is_reached() && redis_.generation() == checked_generation_;
+  }
   /// Why it is not, in one line; empty while it is.
-  [[nodiscard]] const std::string& trouble() const { return trouble_; }
+  [[nodiscard]] const std::string& trouble() const { return is_open_ ? redis_.trouble() : trouble_; }
   [[nodiscard]] intake_figures figures() const;
 
   /// At most batch_max; every item has its answer within a second, whatever hangs.
