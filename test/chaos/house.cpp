@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <sstream>
 
 namespace repasse {
@@ -181,14 +182,27 @@ bool house::intake_empties(std::chrono::milliseconds limit) const {
 
 std::vector<std::string> house::judge_conflicts(std::span<const posted_entry> let_pass,
                                                 std::vector<posted_entry>& posted) const {
+  constexpr std::size_t at_once = 1000;
+  std::map<std::string, std::string> rows; ///< the amount, and whether it is audited
+  for (std::size_t first = 0; first < let_pass.size(); first += at_once) {
+    std::string ids;
+    for (const posted_entry& one : let_pass.subspan(first, std::min(at_once, let_pass.size() - first)))
+      ids += (ids.empty() ? "'" : ",'") + to_string(one.id) + "'";
+    std::istringstream lines(
+        database.sql("SELECT correlation_id, amount_cents, EXISTS (SELECT FROM audit a WHERE "
+                     "a.correlation_id = p.correlation_id AND event = 'conflict') "
+                     "FROM payments p WHERE correlation_id IN (" +
+                     ids + ")"));
+    for (std::string line; std::getline(lines, line);)
+      rows[line.substr(0, line.find('|'))] = line.substr(line.find('|') + 1);
+  }
   std::vector<std::string> findings;
   for (const posted_entry& one : let_pass) {
-    const std::string id = "'" + to_string(one.id) + "'";
-    const std::string stands = database.sql("SELECT amount_cents FROM payments WHERE correlation_id = " + id);
-    const auto first = std::ranges::find(posted, one.id, &posted_entry::id);
-    if (stands == std::to_string(one.amount_cents)) first->amount_cents = one.amount_cents;
-    if (database.sql("SELECT count(*) FROM audit WHERE event = 'conflict' AND correlation_id = " + id) == "0")
-      findings.push_back("a conflict of payment " + id + " was let pass, and is not audited");
+    const std::string& row = rows[to_string(one.id)];
+    if (row.starts_with(std::to_string(one.amount_cents) + '|'))
+      std::ranges::find(posted, one.id, &posted_entry::id)->amount_cents = one.amount_cents;
+    if (!row.ends_with("|t"))
+      findings.push_back("a conflict of payment " + to_string(one.id) + " was let pass, and is not audited");
   }
   return findings;
 }

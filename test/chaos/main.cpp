@@ -27,7 +27,8 @@ void keep_logs(const house& from, std::uint64_t seed) {
 } // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Breaks repasse, PostgreSQL and processors at random under load, then audits the books.");
+  CLI::App app("Breaks repasse, PostgreSQL, Redis, networks and processors at random under load, then audits "
+               "the books.");
   double minutes = 1;
   rampage::config how;
   how.seed = std::random_device{}();
@@ -37,6 +38,7 @@ int main(int argc, char** argv) {
   app.add_option("--rate", how.rate, "payments per second")
       ->check(CLI::Range(10.0, 5000.0))
       ->capture_default_str();
+  app.add_flag("--redis,!--no-redis", how.redis, "with Redis, and networks that are cut")->default_str("on");
   CLI11_PARSE(app, argc, argv);
   how.lasts = std::chrono::seconds(static_cast<long>(minutes * 60));
   std::printf("%g minutes from seed %llu\n", minutes, static_cast<unsigned long long>(how.seed));

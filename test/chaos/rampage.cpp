@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <stdexcept>
 
 namespace repasse {
@@ -45,16 +46,40 @@ std::string_view to_string(trouble one) {
     return "backend terminated";
   case trouble::all_killed:
     return "everything killed at once";
+  case trouble::redis_killed:
+    return "Redis killed";
+  case trouble::redis_silent:
+    return "Redis silent for seconds";
+  case trouble::redis_full:
+    return "Redis full";
+  case trouble::redis_slow:
+    return "Redis slow";
+  case trouble::redis_replica:
+    return "Redis made a replica";
+  case trouble::redis_emptied:
+    return "Redis emptied";
+  case trouble::redis_lost:
+    return "Redis restarted empty";
+  case trouble::redis_cut:
+    return "Redis restarted, its file cut";
+  case trouble::postgres_unreachable:
+    return "PostgreSQL unreachable for one";
+  case trouble::redis_unreachable:
+    return "Redis unreachable for one";
   }
   return "";
 }
 
-rampage::rampage(const config& settings) : config_(settings), random_(settings.seed) {}
+rampage::rampage(const config& settings)
+    : config_(settings),
+      random_(settings.seed),
+      house_(settings.redis ? house::with::redis : house::with::postgres_alone) {}
 
 rampage::report rampage::run() {
   set_up();
   begun_ = steady::now();
-  payers clients(house_.ports, {.rate = config_.rate, .seed = config_.seed});
+  payers clients(house_.ports,
+                 {.rate = config_.rate, .seed = config_.seed, .conflicts_may_pass = config_.redis});
   clients_ = &clients;
   time_point trouble_due = begun_ + 2s;
   time_point mood_due = begun_ + 3s;
@@ -63,8 +88,9 @@ rampage::report rampage::run() {
     const time_point now = steady::now();
     repair(now);
     look_at_instances();
-    if (watch_ && now >= look_due) {
-      look_at_takeover();
+    if (now >= look_due) {
+      if (watch_) look_at_takeover();
+      if (config_.redis) look_at_intake();
       look_due = now + takeover_look_period;
     }
     if (now >= mood_due) {
@@ -84,7 +110,14 @@ rampage::report rampage::run() {
   clients.stop();
   clients_ = nullptr;
   say("the audit begins");
-  report_.audit = house_.audit(clients.posted(), random_() % 2, config_.seed);
+  std::vector<posted_entry> posted = clients.posted();
+  if (config_.redis) {
+    if (!house_.intake_empties(ready_limit)) find("the intake does not become empty");
+    report_.let_pass = clients.conflicts_let_pass().size();
+    for (std::string& each : house_.judge_conflicts(clients.conflicts_let_pass(), posted))
+      find(std::move(each));
+  }
+  report_.audit = house_.audit(posted, random_() % 2, config_.seed);
   for (std::string& each : clients.findings())
     find(std::move(each));
   for (std::string& each : house_.alarms())
@@ -150,7 +183,8 @@ bool rampage::hit(trouble one) {
   case trouble::postgres_restarted:
     return end_postgres(SIGQUIT, 0ms);
   case trouble::postgres_away:
-    return end_postgres(SIGQUIT, between(500, 6000));
+    return end_postgres(SIGQUIT,
+                        std::array{between(500, 6000), 8000ms, 30'000ms}[config_.redis ? random_() % 3 : 0]);
   case trouble::postgres_silent:
     return silence_postgres();
   case trouble::backend_killed:
@@ -159,18 +193,84 @@ bool rampage::hit(trouble one) {
     return hit_backend(false);
   case trouble::all_killed:
     return kill_all();
+  default:
+    return config_.redis && hit_redis(one);
   }
   return false;
 }
 
+bool rampage::hit_redis(trouble one) {
+  if (one == trouble::postgres_unreachable) return cut_network(to_database_, house_.to_database);
+  if (one == trouble::redis_unreachable) return cut_network(to_redis_, house_.to_redis);
+  if (redis_.now_in != condition::up) return false;
+  const time_point due = steady::now() + between(500, 6000);
+  switch (one) {
+  case trouble::redis_killed:
+    house_.redis->kill();
+    redis_ = {condition::down, due};
+    return true;
+  case trouble::redis_silent:
+    house_.redis->signal(SIGSTOP);
+    redis_ = {condition::stopped, due};
+    return true;
+  case trouble::redis_full:
+    house_.redis->cli({"CONFIG", "SET", "maxmemory", "1"});
+    redis_ = {condition::wrong, due};
+    return true;
+  case trouble::redis_replica:
+    house_.redis->cli({"REPLICAOF", "127.0.0.1", "1"});
+    redis_ = {condition::wrong, due};
+    return true;
+  case trouble::redis_slow:
+    house_.redis->cli({"DEBUG", "SLEEP", std::to_string(0.1 * static_cast<double>(1 + random_() % 15))});
+    return true;
+  default:
+    return lose_in_redis(one);
+  }
+}
+
+bool rampage::lose_in_redis(trouble how) {
+  if (instance_ended_) return false;
+  redis_has_lost_ = true;
+  clear_looks_ = 0;
+  if (how == trouble::redis_emptied) {
+    house_.redis->cli({"FLUSHALL"});
+    return true;
+  }
+  house_.redis->kill();
+  const std::filesystem::path files = house_.redis->folder() / "appendonlydir";
+  if (how == trouble::redis_lost) {
+    std::filesystem::remove_all(files);
+  } else {
+    for (const auto& file : std::filesystem::directory_iterator(files))
+      if (file.path().string().ends_with(".incr.aof"))
+        std::filesystem::resize_file(file.path(), file.file_size() - file.file_size() / (2 + random_() % 50));
+  }
+  redis_ = {condition::down, steady::now() + between(0, 2000)};
+  return true;
+}
+
+bool rampage::cut_network(std::array<part, 2>& parts,
+                          const std::array<std::unique_ptr<network>, 2>& networks) {
+  const std::size_t which = random_() % 2;
+  if (parts[which].now_in != condition::up) return false;
+  networks[which]->fall_silent(static_cast<network::cut>(random_() % 3));
+  parts[which] = {condition::stopped, steady::now() + between(500, 8000)};
+  return true;
+}
+
 bool rampage::kill_instance(std::size_t which) {
-  if (instances_[which].now_in == condition::down) return false;
+  if (instances_[which].now_in == condition::down || redis_has_lost_) return false;
+  instance_ended_ = true;
+  clear_looks_ = 0;
   const pid_t process = house_.server(which).id();
   house_.end(which, SIGKILL);
   const auto killed = steady::now();
   instances_[which] = {condition::down, killed + between(0, 8000)};
   watch_.reset();
-  if (postgres_.now_in != condition::up) return true;
+  const bool is_whole =
+      std::ranges::all_of(to_database_, [](const part& one) { return one.now_in == condition::up; });
+  if (postgres_.now_in != condition::up || !is_whole) return true;
   try { // it may be recovering
     watch_ = watch{process, killed, house_.left_by(process)};
   } catch (const std::exception&) {
@@ -187,14 +287,18 @@ bool rampage::stop_instance(std::size_t which) {
 }
 
 bool rampage::drain_instance(std::size_t which) {
-  if (instances_[which].now_in != condition::up) return false;
+  if (instances_[which].now_in != condition::up || redis_has_lost_) return false;
+  instance_ended_ = true;
+  clear_looks_ = 0;
   house_.server(which).signal(SIGTERM);
   instances_[which] = {condition::draining, steady::now() + drain_limit};
   return true;
 }
 
 bool rampage::kill_all() {
-  if (postgres_.now_in != condition::up) return false;
+  if (postgres_.now_in != condition::up || redis_has_lost_) return false;
+  instance_ended_ = true;
+  clear_looks_ = 0;
   house_.database.signal(SIGKILL);
   for (std::size_t i = 0; i < 2; ++i)
     if (instances_[i].now_in != condition::down) {
@@ -254,6 +358,21 @@ void rampage::change_mood() {
 void rampage::repair(time_point now) {
   for (std::size_t i = 0; i < 2; ++i)
     if (instances_[i].now_in != condition::up && now >= instances_[i].due) repair_instance(i);
+  repair_stores(now);
+}
+
+void rampage::repair_stores(time_point now) {
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (to_database_[i].now_in != condition::up && now >= to_database_[i].due) {
+      house_.to_database[i]->mend();
+      to_database_[i] = {};
+    }
+    if (to_redis_[i].now_in != condition::up && now >= to_redis_[i].due) {
+      house_.to_redis[i]->mend();
+      to_redis_[i] = {};
+    }
+  }
+  if (redis_.now_in != condition::up && now >= redis_.due) repair_redis();
   if (postgres_.now_in == condition::up || now < postgres_.due) return;
   if (postgres_.now_in == condition::down) house_.database.start();
   silence_.reset();
@@ -263,6 +382,7 @@ void rampage::repair(time_point now) {
 void rampage::repair_instance(std::size_t which) {
   switch (instances_[which].now_in) {
   case condition::up:
+  case condition::wrong:
     break;
   case condition::down:
     house_.start(which);
@@ -277,6 +397,35 @@ void rampage::repair_instance(std::size_t which) {
     break;
   }
   instances_[which] = {};
+}
+
+void rampage::repair_redis() {
+  if (redis_.now_in == condition::down) house_.redis->start();
+  if (redis_.now_in == condition::stopped) house_.redis->signal(SIGCONT);
+  if (redis_.now_in == condition::wrong) {
+    house_.redis->cli({"CONFIG", "SET", "maxmemory", "0"});
+    house_.redis->cli({"REPLICAOF", "NO", "ONE"});
+  }
+  redis_ = {};
+}
+
+bool rampage::is_intake_clear() const {
+  if (redis_.now_in != condition::up || house_.redis->cli({"XLEN", "repasse:intake"}) != "0") return false;
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (instances_[i].now_in == condition::down) continue;
+    const std::string text = house_.server(i).caller(300ms).call("GET", "/readyz").body;
+    if (text.find("intake: open, 0 payments wait") == text.npos) return false;
+  }
+  return true;
+}
+
+/// Clear if it is so for a second: a batch on its way is in no list.
+void rampage::look_at_intake() {
+  if (!instance_ended_ && !redis_has_lost_) return;
+  clear_looks_ = is_intake_clear() ? clear_looks_ + 1 : 0;
+  if (clear_looks_ < 5) return;
+  instance_ended_ = false;
+  redis_has_lost_ = false;
 }
 
 void rampage::look_at_takeover() {
@@ -316,7 +465,7 @@ void rampage::settle_down() {
   say("no more troubles");
   for (std::size_t p = 0; p < 2; ++p)
     house_.make(p, mood::well);
-  if (postgres_.now_in != condition::up) repair(postgres_.due);
+  repair_stores(time_point::max());
   for (std::size_t i = 0; i < 2; ++i) {
     if (instances_[i].now_in == condition::draining) {
       const int status = house_.end(i, SIGTERM); // a second signal: at once
@@ -367,6 +516,7 @@ std::string rampage::report::to_text() const {
       std::to_string(takeovers) + ", the slowest after " + std::to_string(slowest_takeover.count()) + " ms");
   row("posts answered with 202", std::to_string(accepted) + ", replayed " + std::to_string(replayed));
   row("conflicts, as they should be", std::to_string(conflicts));
+  row("conflicts found later, and audited", std::to_string(let_pass));
   row("posts refused with 503", std::to_string(refused));
   row("posts without an answer", std::to_string(unanswered));
   text += audit.to_text() + '\n';

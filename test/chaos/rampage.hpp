@@ -25,8 +25,19 @@ enum class trouble : std::uint8_t {
   backend_killed,     ///< SIGKILL, after which PostgreSQL ends all others
   backend_terminated, ///< pg_terminate_backend
   all_killed,         ///< both instances and PostgreSQL
+  // With Redis alone.
+  redis_killed,         ///< and seconds without it
+  redis_silent,         ///< SIGSTOP, and SIGCONT seconds later
+  redis_full,           ///< `maxmemory 1` for seconds
+  redis_slow,           ///< it sleeps
+  redis_replica,        ///< for seconds
+  redis_emptied,        ///< FLUSHALL
+  redis_lost,           ///< restarted with nothing
+  redis_cut,            ///< restarted with its file cut
+  postgres_unreachable, ///< of one instance, one way or both, for seconds
+  redis_unreachable,
 };
-inline constexpr std::size_t trouble_count = 10;
+inline constexpr std::size_t trouble_count = 20;
 [[nodiscard]] std::string_view to_string(trouble one);
 
 class rampage {
@@ -34,7 +45,8 @@ public:
   struct config {
     std::chrono::seconds lasts{60};
     std::uint64_t seed = 1;
-    double rate = 600;   ///< payments per second
+    double rate = 600; ///< payments per second
+    bool redis = true;
     bool speaks = false; ///< prints each trouble as it comes
   };
   struct report {
@@ -50,6 +62,7 @@ public:
     std::size_t accepted = 0;
     std::size_t replayed = 0;
     std::size_t conflicts = 0;
+    std::size_t let_pass = 0; ///< conflicts that PostgreSQL alone knew of, while it was away
     std::size_t refused = 0;
     std::size_t unanswered = 0;
     audit_report audit;
@@ -67,7 +80,7 @@ public:
 
 private:
   using time_point = std::chrono::steady_clock::time_point;
-  enum class condition : std::uint8_t { up, down, stopped, draining };
+  enum class condition : std::uint8_t { up, down, stopped, draining, wrong };
   struct part {
     condition now_in = condition::up;
     time_point due{}; ///< of its repair
@@ -90,9 +103,17 @@ private:
   bool end_postgres(int signal, std::chrono::milliseconds away);
   bool silence_postgres();
   bool hit_backend(bool by_signal);
+  bool hit_redis(trouble one);
+  bool lose_in_redis(trouble how);
+  bool cut_network(std::array<part, 2>& parts, const std::array<std::unique_ptr<network>, 2>& networks);
   void change_mood();
   void repair(time_point now);
+  void repair_stores(time_point now);
   void repair_instance(std::size_t which);
+  void repair_redis();
+  /// Nothing waits for PostgreSQL, neither in Redis nor in an instance's memory.
+  [[nodiscard]] bool is_intake_clear() const;
+  void look_at_intake();
   void look_at_takeover();
   void look_at_instances();
   void settle_down();
@@ -108,6 +129,14 @@ private:
   house house_;
   std::array<part, 2> instances_{};
   part postgres_{};
+  part redis_{};
+  std::array<part, 2> to_database_{}; ///< networks: `stopped` while cut
+  std::array<part, 2> to_redis_{};
+  /// What an instance took in is lost if it ends, and Redis loses it, before the import: nobody promises
+  /// that.
+  bool instance_ended_ = false;            ///< since the intake was last clear
+  bool redis_has_lost_ = false;            ///< since then
+  std::size_t clear_looks_ = 0;            ///< one after the other
   std::optional<silent_postgres> silence_; ///< while postgres_ is stopped
   std::vector<trouble> to_come_;
   std::optional<watch> watch_;
