@@ -108,7 +108,10 @@ public:
 
   // Told by ownership.
   void begin_epoch(epoch_id epoch, steady_time beat_sent);
-  void beat_confirmed(steady_time beat_sent) { send_until_ = beat_sent + config_.beat_lease; }
+  void beat_confirmed(steady_time beat_sent) {
+    send_until_ = beat_sent + config_.beat_lease;
+    vouched_ = true; // perhaps nobody posts before somebody sees that it may
+  }
   /// None can be begun for now: who waits for one is told.
   void refuse_epoch();
   /// The epoch is marked: what waits is forgotten here, and found again by whoever takes it over.
@@ -244,7 +247,7 @@ private:
   event epoch_begun_;
   event epoch_lost_;
   bool stuck_ = false;  ///< the ledger does not answer, or not clearly
-  bool vouched_ = true; ///< it took the last batch
+  bool vouched_ = true; ///< it took the last batch, or a beat since
   bool full_ = false;   ///< the ledger had no room for the last new payment
   std::uint64_t next_token_ = 0;
   std::uint32_t jitter_;

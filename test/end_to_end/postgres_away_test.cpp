@@ -83,6 +83,17 @@ BOOST_AUTO_TEST_CASE(a_start_without_postgres_stays_up_and_works_once_it_comes) 
   BOOST_TEST(all.end(1, SIGTERM) == 0); // without it, too
 }
 
+BOOST_AUTO_TEST_CASE(one_that_has_refused_is_ready_again_though_nobody_posts) {
+  house all;
+  all.start(1);
+  BOOST_REQUIRE(all.becomes_ready(1, 10s));
+  all.database.stop(postgres_server::stopping::immediate);
+  BOOST_TEST(comes([&] { return readiness(all, 1) == 503U; }, ready_max));
+  BOOST_TEST(post(all, 1, 1).status == 503U);
+  all.database.start();
+  BOOST_TEST(all.becomes_ready(1, ready_max));
+}
+
 BOOST_AUTO_TEST_CASE(refuses_at_once_while_it_is_away_and_is_ready_soon_after) {
   loaded_house under_load;
   under_load.also_posted({*parse_payment_id(requests::id_of(1)), 1990, false});
