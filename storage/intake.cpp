@@ -23,6 +23,7 @@ constexpr std::chrono::nanoseconds closed_period = 100ms;
 constexpr std::string_view claim_idle_ms = "5000";
 constexpr std::chrono::nanoseconds claim_period = 1s;
 constexpr std::string_view group = "repasse";
+constexpr const char* no_room = "as many payments wait for PostgreSQL as are allowed";
 
 /// For each payment: 1 known, 2 conflict, 3 full, or the new entry's id. KEYS: the stream, the edition of the
 /// books, then for each its key here and in the session cache, which holds if no purge has come since
@@ -146,6 +147,7 @@ task<> intake::take_in(std::span<intake_item> items) {
       ++figures_.taken;
       if (remembered_.size() < config_.payments_max) remembered_.push_back(taken);
     }
+    if (items[i].answer == intake_item::verdict::full) close(no_room);
   }
 }
 
@@ -218,6 +220,7 @@ task<bool> intake::check() {
   asked.add({"INFO", "persistence"});
   asked.add({"INFO", "cluster"});
   asked.add({"SCRIPT", "LOAD", take_in_script});
+  asked.add({"XLEN", names_.intake()});
   const redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
   if (verdict != redis_verdict::done) {
     close("Redis does not answer");
@@ -241,6 +244,8 @@ task<bool> intake::check() {
     why = fmt::format("Redis may evict any key (maxmemory-policy {})", setting_of(asked.reply(2)));
   else if (says(asked.reply(4), "cluster_enabled:1"))
     why = "Redis is a cluster, where a write that was answered may be lost";
+  else if (static_cast<std::size_t>(asked.reply(6).as_number().value_or(0)) >= config_.payments_max)
+    why = no_room;
   if (!why.empty()) {
     close(std::move(why));
     co_return false;

@@ -98,6 +98,7 @@ public:
     const audit_report report = all.audit(books(), through, books().size());
     BOOST_TEST_MESSAGE(report.to_text());
     BOOST_TEST(report.ok(), report.to_text());
+    if (!report.ok()) BOOST_TEST_MESSAGE(all.log());
     for (const std::string& line : all.alarms())
       BOOST_ERROR(line);
     load_.reset();

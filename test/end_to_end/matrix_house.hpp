@@ -34,6 +34,12 @@ public:
   matrix_house(const matrix_house&) = delete;
   matrix_house& operator=(const matrix_house&) = delete;
 
+  /// For what has to be done before the load begins.
+  static house& whole() {
+    repair();
+    return whole_house();
+  }
+
   [[nodiscard]] std::string readiness(std::size_t instance) const {
     const http_reply answer = all.server(instance).caller().call("GET", "/readyz");
     return std::to_string(answer.status) + "\n" + answer.body;

@@ -105,6 +105,32 @@ BOOST_AUTO_TEST_CASE(a_redis_that_is_set_up_badly_takes_nothing_in_and_what_it_h
   under_load.agree(1);
 }
 
+BOOST_AUTO_TEST_CASE(an_intake_that_holds_as_many_as_are_allowed_is_closed_until_they_are_imported) {
+  house& all = matrix_house::whole();
+  for (std::size_t i = 0; i < 2; ++i) {
+    all.end(i, SIGTERM);
+    all.start(i, {{"MAX_BACKLOG", "300"}});
+  }
+  {
+    matrix_house under_load;
+    under_load.until_busy();
+    all.database.kill();
+    for (std::size_t i = 0; i < 2; ++i) {
+      const auto says_why = [&] {
+        const std::string text = under_load.readiness(i);
+        return text.starts_with("503") && text.find("intake: closed, as many payments wait") != text.npos;
+      };
+      BOOST_TEST(comes(says_why, 5s), under_load.readiness(i));
+    }
+    BOOST_TEST(all.in_intake() == 300U);
+    all.database.start();
+    BOOST_TEST(under_load.intake_opens(10s));
+    under_load.agree();
+  }
+  for (std::size_t i = 0; i < 2; ++i)
+    all.end(i, SIGTERM); // the next case has usual ones
+}
+
 BOOST_AUTO_TEST_CASE(a_conflict_that_only_postgres_knows_of_is_audited_and_what_it_had_first_stands) {
   matrix_house under_load;
   house& all = under_load.all;
