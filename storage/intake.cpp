@@ -278,6 +278,7 @@ task<bool> intake::renew_consumer(bool makes_stream) {
 
 /// What is still there is known.
 task<> intake::take_in_again() {
+  ++searches_;
   std::deque<taken_payment> all = std::exchange(remembered_, {});
   if (!all.empty()) spdlog::warn("looks whether Redis still has {} payments taken in here", all.size());
   std::uint64_t lost = 0;
@@ -309,6 +310,7 @@ task<> intake::take_in_again() {
 // Taking out.
 
 task<std::vector<taken_payment>> intake::next(std::size_t count) {
+  searches_seen_ = searches_;
   if (!remembered_.empty()) {
     std::vector<taken_payment> found;
     while (!remembered_.empty() && found.size() < count) {
@@ -380,7 +382,9 @@ void intake::read_entries(const redis_reply& entries, std::vector<taken_payment>
   }
 }
 
+/// A search meanwhile has not looked for these.
 void intake::put_back(std::span<const taken_payment> payments) {
+  if (!payments.empty() && searches_seen_ != searches_) may_have_lost_ = true;
   remembered_.insert(remembered_.begin(), payments.begin(), payments.end());
 }
 

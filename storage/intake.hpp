@@ -113,6 +113,8 @@ private:
   std::string script_; ///< its hash, while Redis knows it
   std::uint64_t checked_generation_ = 0;
   bool may_have_lost_ = false;
+  std::uint64_t searches_ = 0;      ///< for what Redis may have lost
+  std::uint64_t searches_seen_ = 0; ///< when the importer last took something out of what is remembered
   bool has_consumer_ = false;
   std::deque<taken_payment> remembered_;
   steady_time claim_at_{};
