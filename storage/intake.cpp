@@ -388,8 +388,8 @@ void intake::put_back(std::span<const taken_payment> payments) {
   remembered_.insert(remembered_.begin(), payments.begin(), payments.end());
 }
 
-/// The keys first: one that stayed alone would say `accepted` for ever. An entry that stays is imported again, and
-/// known. No transaction: Redis refuses those while it is full, and this makes room.
+/// The keys first: one that stayed alone would say `accepted` for ever. An entry that stays is imported
+/// again, and known. No transaction: Redis refuses those while it is full, and this makes room.
 task<> intake::forget(std::vector<taken_payment> payments) {
   figures_.imported += payments.size();
   const std::string stream = names_.intake();

@@ -79,9 +79,9 @@ public:
 
   // For the importer.
 
-  /// Up to `count` payments to import, oldest first: what this instance remembers, then what nobody has taken out
-  /// of the stream, then what a consumer took out 5 s ago and has not imported: also
-  /// while nothing more is taken in. Empty also while Redis does not answer.
+  /// Up to `count` payments to import, oldest first: what this instance remembers, then what nobody has taken
+  /// out of the stream, then what a consumer took out 5 s ago and has not imported: also while nothing more
+  /// is taken in. Empty also while Redis does not answer.
   task<std::vector<taken_payment>> next(std::size_t count);
   /// Could not be imported now.
   void put_back(std::span<const taken_payment> payments);

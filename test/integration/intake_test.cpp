@@ -144,7 +144,11 @@ BOOST_AUTO_TEST_CASE(the_stream_is_bounded) {
   one.take(more);
   BOOST_TEST((more[0].answer == verdict::taken));
   BOOST_TEST((more[1].answer == verdict::full));
-  BOOST_TEST((one.take(1) == verdict::known));
+  BOOST_TEST(!one.books->is_open());
+  one.forget(one.next(1));
+  one.until_open();
+  BOOST_TEST((one.take(2, 5) == verdict::known));
+  BOOST_TEST((one.take(3, 5) == verdict::taken));
 }
 
 BOOST_AUTO_TEST_CASE(it_is_closed_where_a_202_would_not_be_true_and_opens_when_it_would) {
