@@ -38,6 +38,7 @@ public:
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::dup2(::fileno(output_.get()), STDOUT_FILENO);
     ::dup2(::fileno(errors_.get()), STDERR_FILENO);
+    ::close_range(3, ~0U, 0); // a proxy's connections would stay open in it
     ::execve(argument_pointers.front(), argument_pointers.data(), setting_pointers.data());
     ::_exit(127);
   }

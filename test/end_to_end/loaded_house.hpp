@@ -41,8 +41,13 @@ inline house& whole_house() {
     shared.make(p, mood::well);
   for (std::size_t i = 0; i < 2; ++i)
     if (!shared.runs(i)) shared.start(i);
-  for (std::size_t i = 0; i < 2; ++i)
-    BOOST_REQUIRE(shared.becomes_ready(i, std::chrono::seconds(10)));
+  for (std::size_t i = 0; i < 2; ++i) {
+    BOOST_REQUIRE(shared.becomes_ready(i, std::chrono::seconds(10))); // perhaps by Redis alone
+    const auto has_database = [&] {
+      return shared.server(i).caller().call("GET", "/readyz").body.starts_with("database: up");
+    };
+    BOOST_REQUIRE(comes(has_database, std::chrono::seconds(10)));
+  }
   return shared;
 }
 
@@ -54,7 +59,8 @@ public:
     clients.seed = 7;
     clients.first = next();
     load_.emplace(all.ports, clients);
-    BOOST_REQUIRE(comes([&] { return is_busy(0) && is_busy(1); }, std::chrono::seconds(10)));
+    const bool is_under_way = comes([&] { return is_busy(0) && is_busy(1); }, std::chrono::seconds(10));
+    BOOST_REQUIRE_MESSAGE(is_under_way, all.log());
   }
 
   [[nodiscard]] const payers& load() const { return *load_; }
