@@ -30,8 +30,7 @@ task<> importer::run() {
     const std::size_t room = std::min(batch_max, flow_.room());
     if (flow_.may_import() && room > 0) {
       std::vector<taken_payment> batch = co_await intake_.next(room);
-      some = !batch.empty();
-      if (some) co_await bring(std::move(batch));
+      if (!batch.empty()) some = co_await bring(std::move(batch));
     }
     if (!some && imported_ > 0)
       spdlog::info("{} payments were imported from the intake", std::exchange(imported_, 0));
@@ -39,7 +38,7 @@ task<> importer::run() {
   }
 }
 
-task<> importer::bring(std::vector<taken_payment> batch) {
+task<bool> importer::bring(std::vector<taken_payment> batch) {
   verdicts_.assign(batch.size(), accept_verdict::unavailable);
   open_ = batch.size();
   for (std::uint32_t i = 0; i < batch.size(); ++i)
@@ -65,9 +64,10 @@ task<> importer::bring(std::vector<taken_payment> batch) {
     }
   }
   intake_.put_back(left);
-  if (here.empty()) co_return;
+  if (here.empty()) co_return false;
   imported_ += here.size();
   co_await intake_.forget(std::move(here));
+  co_return true;
 }
 
 void importer::answered(void* self, const accept_reply::place& where, accept_verdict verdict) {

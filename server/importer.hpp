@@ -19,7 +19,8 @@ public:
 
 private:
   task<> run();
-  task<> bring(std::vector<taken_payment> batch);
+  /// False if the ledger has not taken any.
+  task<bool> bring(std::vector<taken_payment> batch);
   static void answered(void* self, const accept_reply::place& where, accept_verdict verdict);
 
   clock& clock_;

@@ -131,6 +131,25 @@ BOOST_AUTO_TEST_CASE(an_intake_that_holds_as_many_as_are_allowed_is_closed_until
     all.end(i, SIGTERM); // the next case has usual ones
 }
 
+BOOST_AUTO_TEST_CASE(what_waits_for_a_postgres_that_refuses_costs_nothing_meanwhile) {
+  house& all = matrix_house::whole();
+  all.database.stop(postgres_server::stopping::immediate); // while nothing is under way, and so in doubt
+  sleep_for(500ms);
+  for (std::size_t n = 40; n < 60; ++n) {
+    http_caller caller("127.0.0.1", all.ports[1]);
+    BOOST_TEST(caller.call("POST", "/payments", requests::payment_body(n)).status == 202U);
+  }
+  const auto before = all.server(1).cpu_time();
+  sleep_for(1s);
+  const auto used = all.server(1).cpu_time() - before;
+  BOOST_TEST(used < 200ms, used.count() << " ms of a second");
+  all.database.start();
+  matrix_house under_load;
+  for (std::size_t n = 40; n < 60; ++n)
+    under_load.also_posted(matrix_house::entry(n));
+  under_load.agree();
+}
+
 BOOST_AUTO_TEST_CASE(a_conflict_that_only_postgres_knows_of_is_audited_and_what_it_had_first_stands) {
   matrix_house under_load;
   house& all = under_load.all;
