@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <thread>
+#include <vector>
 
 namespace repasse {
 namespace {
@@ -49,6 +50,27 @@ BOOST_AUTO_TEST_CASE(emptied) {
   BOOST_TEST(notices(under_load.all));
   under_load.until_taken_in(200);
   under_load.ends();
+}
+
+BOOST_AUTO_TEST_CASE(emptied_and_its_takers_are_killed_once_they_have_noticed) {
+  house& all = matrix_house::whole();
+  all.database.stop(postgres_server::stopping::immediate); // with nothing in doubt, so that imports are tried
+  sleep_for(500ms);
+  std::vector<posted_entry> taken;
+  for (std::size_t n = 100; n < 200; ++n) {
+    http_caller caller("127.0.0.1", all.ports[n % 2]);
+    BOOST_TEST(caller.call("POST", "/payments", requests::payment_body(n)).status == 202U);
+    taken.push_back(matrix_house::entry(n));
+  }
+  all.redis->cli({"FLUSHALL"});
+  BOOST_TEST(comes([&] { return all.in_intake() == taken.size(); }, 5s), all.in_intake());
+  for (std::size_t i = 0; i < 2; ++i)
+    all.end(i, SIGKILL);
+  all.database.start();
+  matrix_house under_load;
+  for (const posted_entry& one : taken)
+    under_load.also_posted(one);
+  under_load.agree();
 }
 
 BOOST_AUTO_TEST_CASE(emptied_just_before_postgres_returns) {
