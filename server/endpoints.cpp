@@ -219,6 +219,8 @@ task<http_response> endpoints::payment(std::string id) {
       record.accepted_at = (*taken)->accepted_at;
       found.is_copy = !found.payment;
       found.payment = std::optional(record);
+    } else if (found.payment) {
+      found.payment = co_await ledger_.find(*wanted); // it may have been imported since
     }
   }
   if (!found.payment) co_return unavailable();

@@ -99,9 +99,13 @@ std::unique_ptr<redis_connection> make_redis(clock& time, const config& settings
 std::unique_ptr<intake> make_intake(clock& time, redis_connection* redis, const redis_names& names,
                                     const config& settings, std::uint32_t number) {
   if (!settings.use_database_storage || redis == nullptr) return nullptr;
-  return std::make_unique<intake>(time, *redis, names,
-                                  intake::config{.payments_max = settings.max_backlog,
-                                                 .consumer = instance_name() + ":" + std::to_string(number)});
+  intake::config how;
+  how.payments_max = settings.max_backlog;
+  how.remembered_max = share(settings.max_backlog, settings.reactors);
+  // In containers several instances may have the same host and process.
+  how.consumer = instance_name() + ':' + std::to_string(number) + ':' +
+                 std::to_string(time.wall().time_since_epoch().count());
+  return std::make_unique<intake>(time, *redis, names, std::move(how));
 }
 
 std::vector<std::string> names_of(const config& settings) {

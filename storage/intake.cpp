@@ -145,7 +145,7 @@ task<> intake::take_in(std::span<intake_item> items) {
     } else if (read_entry_id(one.text, taken)) {
       items[i].answer = intake_item::verdict::taken;
       ++figures_.taken;
-      if (remembered_.size() < config_.payments_max) remembered_.push_back(taken);
+      if (remembered_.size() < config_.remembered_max) remembered_.push_back(taken);
     }
     if (items[i].answer == intake_item::verdict::full) close(no_room);
   }

@@ -53,8 +53,9 @@ struct intake_figures {
 class intake {
 public:
   struct config {
-    std::size_t payments_max = 1'000'000; ///< in the stream, those of other instances included
-    std::string consumer;                 ///< no other instance or reactor has this name
+    std::size_t payments_max = 1'000'000;   ///< in the stream, those of other instances included
+    std::size_t remembered_max = 1'000'000; ///< taken in here; of more only Redis knows
+    std::string consumer;                   ///< no other instance or reactor has this name
   };
 
   intake(clock& time, redis_connection& redis, const redis_names& names, config settings);

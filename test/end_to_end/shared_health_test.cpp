@@ -206,7 +206,8 @@ BOOST_AUTO_TEST_CASE(switched_off_it_leaves_no_trace_and_the_beats_carry_health)
   const auto b = all.start();
   BOOST_TEST(comes([&] { return b->knows_both(); }, 4s));
   BOOST_TEST(b->shows(0, R"("from":"epoch 1"})"), b->shown(0));
-  BOOST_TEST(all.redis.cli({"DBSIZE"}) == "0");
+  BOOST_TEST(all.redis.cli({"KEYS", "repasse:processor:*"}).empty());
+  BOOST_TEST(all.redis.cli({"KEYS", "repasse:instances:*"}).empty());
   BOOST_TEST(all.redis.cli({"PUBSUB", "CHANNELS"}).empty());
   BOOST_TEST(a->is_ready());
   all.expect_no_early_calls();
