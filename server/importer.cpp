@@ -52,9 +52,13 @@ task<bool> importer::bring(std::vector<taken_payment> batch) {
     case accept_verdict::conflict:
       spdlog::critical("payment {} was taken in with another amount than the ledger had: it stands as it was",
                        to_string(batch[i].id));
+      ++figures_.conflicts;
+      here.push_back(batch[i]);
+      break;
+    case accept_verdict::replayed:
+      ++figures_.known;
       [[fallthrough]];
     case accept_verdict::accepted:
-    case accept_verdict::replayed:
       here.push_back(batch[i]);
       break;
     case accept_verdict::overloaded:
@@ -63,11 +67,18 @@ task<bool> importer::bring(std::vector<taken_payment> batch) {
       break;
     }
   }
+  figures_.put_back += left.size();
   intake_.put_back(left);
   if (here.empty()) co_return false;
   imported_ += here.size();
   co_await intake_.forget(std::move(here));
   co_return true;
+}
+
+void importer_figures::add(const importer_figures& other) {
+  known += other.known;
+  conflicts += other.conflicts;
+  put_back += other.put_back;
 }
 
 void importer::answered(void* self, const accept_reply::place& where, accept_verdict verdict) {

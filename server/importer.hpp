@@ -9,6 +9,14 @@
 
 namespace repasse {
 
+struct importer_figures {
+  std::uint64_t known = 0;     ///< the ledger had it
+  std::uint64_t conflicts = 0; ///< with another amount: an alarm
+  std::uint64_t put_back = 0;  ///< the ledger was away
+
+  void add(const importer_figures& other);
+};
+
 /// Built by its reactor after flow and intake; run by start(), ended by stop().
 class importer {
 public:
@@ -16,6 +24,7 @@ public:
 
   void start() { tasks_.spawn(run()); }
   void stop();
+  [[nodiscard]] const importer_figures& figures() const { return figures_; }
 
 private:
   task<> run();
@@ -27,6 +36,7 @@ private:
   intake& intake_;
   payment_flow& flow_;
   bool stopping_ = false;
+  importer_figures figures_;
   std::uint64_t imported_ = 0;           ///< not logged yet
   std::vector<accept_verdict> verdicts_; ///< of the batch under way
   std::size_t open_ = 0;                 ///< of them, those to come
