@@ -19,8 +19,20 @@ void clients::post(std::size_t count, std::chrono::nanoseconds from, std::chrono
       peer& holder = world_.peers[world_.below(world_.peers.size())];
       holder.books.payments.take(one.id, {one.amount_cents + 1, wall_time{}});
     }
+    if (world_.chance(0.03)) {
+      one.other_amount_cents = one.amount_cents + 2;
+      world_.after(world_.between(from, to + 5s), [this, number] { post_other(number); });
+    }
     world_.after(world_.between(from, to), [this, number] { try_once(number, true); });
   }
+}
+
+void clients::post_other(std::uint32_t number) {
+  const posted& one = posted_[number];
+  const std::size_t to = world_.below(cluster_.size());
+  if (cluster_.is_up(to))
+    cluster_.at(to).post_payment({one.id, one.other_amount_cents},
+                                 {&clients::answered, this, {number, 0, 0}});
 }
 
 void clients::try_once(std::uint32_t number, bool repeats) {

@@ -11,6 +11,8 @@ namespace repasse::simulation {
 struct posted {
   payment_id id{};
   std::int64_t amount_cents = 0;
+  /// Some say it again with this amount: one of the two is booked, once. 0: none does.
+  std::int64_t other_amount_cents = 0;
   bool acknowledged = false;
   /// Another's payment of this id, with another amount, is at a processor already.
   bool is_foreign = false;
@@ -30,6 +32,7 @@ public:
 private:
   void try_once(std::uint32_t number, bool repeats);
   void post_to(std::uint32_t number, std::size_t to, bool repeats);
+  void post_other(std::uint32_t number);
   static void answered(void* self, const accept_reply::place& where, accept_verdict verdict);
 
   world& world_;

@@ -1,5 +1,6 @@
 #include "test/simulation/cluster.hpp"
 
+#include "test/simulation/run_now.hpp"
 #include "test/simulation/virtual_time.hpp"
 
 #include <algorithm>
@@ -11,6 +12,8 @@ cluster::cluster(world& outside, const instance_settings& settings, std::size_t 
       books_({.payments_max = 100'000, .now = &virtual_now}),
       settings_(settings),
       nodes_(instances) {
+  outside.redis.ways.resize(instances);
+  outside.redis.is_booked = [this](const payment_id& id) { return run_now(books_.find(id))->has_value(); };
   for (std::size_t i = 0; i < instances; ++i)
     start(i);
 }
@@ -19,22 +22,29 @@ void cluster::start(std::size_t number) {
   node& one = nodes_[number];
   if (one.running) return;
   one.stalled_until = {};
+  world_.redis.ways[number].asleep_until = {};
   one.steps_to_live = -1;
   set_wall_skew(std::chrono::milliseconds{static_cast<std::int64_t>(world_.below(1000)) - 500});
+  world_.redis.begin_life(number);
   one.running = std::make_unique<instance>(books_, no_sockets_, settings_, static_cast<std::uint32_t>(number),
                                            *one.weather);
 }
 
 void cluster::kill(std::size_t number) {
-  if (nodes_[number].running) nodes_[number].steps_to_live = static_cast<int>(world_.below(100));
+  if (!nodes_[number].running || world_.redis.is_needed(number)) return;
+  nodes_[number].steps_to_live = static_cast<int>(world_.below(100));
+  world_.redis.end_life(number);
 }
 
 void cluster::drain(std::size_t number, std::chrono::nanoseconds limit) {
-  if (nodes_[number].running) nodes_[number].running->shut_down(world::now() + limit);
+  if (!nodes_[number].running || world_.redis.is_needed(number)) return;
+  nodes_[number].running->shut_down(world::now() + limit);
+  world_.redis.end_life(number);
 }
 
 void cluster::stall(std::size_t number, steady_time until) {
   nodes_[number].stalled_until = until;
+  world_.redis.ways[number].asleep_until = until;
   ++gone_.stalls;
 }
 

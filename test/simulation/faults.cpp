@@ -98,6 +98,79 @@ begin_and_end instance_fault(world& outside, cluster& servers, std::size_t victi
   }
 }
 
+/// As FLUSHALL, once that is no broken promise; not after `until`.
+void flush_soon(world& outside, steady_time until) {
+  if (outside.redis.flush() || world::now() > until) return;
+  outside.after(50ms, [&outside, until] { flush_soon(outside, until); });
+}
+
+/// Something wrong with Redis, or with the way of one instance to it.
+begin_and_end redis_fault(world& outside, std::size_t victim) {
+  redis_network& redis = outside.redis;
+  redis_way& way = redis.ways[victim];
+  switch (outside.below(9)) {
+  case 0:
+    return {[&redis] { redis.kill(); }, [&redis] { redis.start(false); }};
+  case 1:
+    return {[&redis] { redis.kill(); }, [&redis] { redis.start(true); }};
+  case 2: // so soon that nobody has looked meanwhile
+    return {[&redis, &outside, empties = outside.chance(0.5)] {
+              redis.kill();
+              outside.after(outside.between(0ms, 300ms), [&redis, empties] { redis.start(empties); });
+            },
+            [] {}};
+  case 3:
+  case 4:
+    return {[&outside] { flush_soon(outside, world::now() + 10s); }, [] {}};
+  case 5:
+    return {[&redis] { redis.stop(); }, [&redis] { redis.go_on(); }};
+  case 6:
+    return {[&way] { way.is_cut_off = true; },
+            [&way, &redis] {
+              way.is_cut_off = false;
+              redis.look_after_ways();
+            }};
+  case 7:
+    return {[&way, latency = outside.chance(0.5) ? 20ms : 1'200ms] { way.latency = latency; },
+            [&way] { way.latency = 100us; }};
+  default:
+    return {[&way, cuts = outside.chance(0.5)] {
+              way.loses_replies = !cuts;
+              way.cuts_links = cuts ? 0.1 : 0;
+            },
+            [&way] {
+              way.loses_replies = false;
+              way.cuts_links = 0;
+            }};
+  }
+}
+
+/// The ledger is away, for one instance or for all, for some of them from their start on; payments come all
+/// the while, and Redis has a fault of its own.
+void schedule_intake(world& outside, cluster& servers, clients& posters, std::chrono::nanoseconds moment) {
+  posters.post(100, moment, moment + 10s);
+  const steady_time begin = world::now() + moment;
+  const bool is_all = outside.chance(0.5);
+  const std::size_t first = outside.below(servers.size());
+  for (std::size_t i = 0; i < (is_all ? servers.size() : 1); ++i) {
+    const std::size_t victim = (first + i) % servers.size();
+    ledger_weather& weather = servers.weather(victim);
+    const steady_time back = begin + outside.between(2s, 20s);
+    outside.at(begin, [&weather] { weather.is_away = true; });
+    outside.at(back, [&weather] { weather.is_away = false; });
+    if (outside.chance(0.4)) { // dies, and comes back before or after the ledger does
+      const steady_time dies = begin + outside.between(0s, 8s);
+      outside.at(dies, [&servers, victim] { servers.kill(victim); });
+      outside.at(dies + outside.between(1s, 15s), [&servers, victim] { servers.start(victim); });
+    }
+  }
+  if (outside.chance(0.3)) return;
+  const begin_and_end fault = redis_fault(outside, outside.below(servers.size()));
+  const steady_time breaks = begin + outside.between(0s, 12s);
+  outside.at(breaks, fault.first);
+  outside.at(breaks + outside.between(100ms, 10s), fault.second);
+}
+
 /// Payments that their processors will refuse, at an instance whose ledger is away when it wants to write so,
 /// for as long as it takes the others to take them over.
 void schedule_refused_rejections(world& outside, cluster& servers, clients& posters,
@@ -134,6 +207,13 @@ void schedule_leaves_in_doubt(world& outside, cluster& servers, clients& posters
   }
 }
 
+begin_and_end some_fault(world& outside, cluster& servers) {
+  if (outside.chance(0.15)) return redis_fault(outside, outside.below(servers.size()));
+  if (outside.chance(0.5))
+    return processor_fault(outside, outside.peers[outside.below(outside.peers.size())]);
+  return instance_fault(outside, servers, outside.below(servers.size()));
+}
+
 } // namespace
 
 void schedule_faults(world& outside, cluster& servers, clients& posters, std::chrono::nanoseconds span) {
@@ -143,11 +223,10 @@ void schedule_faults(world& outside, cluster& servers, clients& posters, std::ch
     posters.post(100, moment, moment + 4s);
     if (outside.chance(0.05)) schedule_refused_rejections(outside, servers, posters, moment);
     if (outside.chance(0.1)) schedule_leaves_in_doubt(outside, servers, posters, moment);
+    if (outside.chance(0.4)) schedule_intake(outside, servers, posters, moment);
     const std::size_t faults = 1 + outside.below(5);
     for (std::size_t k = 0; k < faults; ++k) {
-      const begin_and_end fault =
-          outside.chance(0.5) ? processor_fault(outside, outside.peers[outside.below(outside.peers.size())])
-                              : instance_fault(outside, servers, outside.below(servers.size()));
+      const begin_and_end fault = some_fault(outside, servers);
       const steady_time begin = world::now() + moment + outside.between(0s, 5s);
       outside.at(begin, fault.first);
       outside.at(begin + outside.between(100ms, 25s), fault.second);
@@ -164,6 +243,13 @@ void end_faults(world& outside, cluster& servers) {
     one.is_down = one.is_cut_off = one.loses_answers = false;
     one.cuts_requests = one.stale_reads = one.silent_reads = 0;
   }
+  for (redis_way& way : outside.redis.ways) {
+    way.is_cut_off = way.loses_replies = false;
+    way.cuts_links = 0;
+    way.latency = 100us;
+  }
+  outside.redis.start(false);
+  outside.redis.go_on();
   for (std::size_t i = 0; i < servers.size(); ++i) {
     servers.weather(i) = {};
     servers.start(i);

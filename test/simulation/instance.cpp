@@ -38,6 +38,28 @@ prober::calls probe_calls(std::vector<std::unique_ptr<processor>>& processors, p
   return calls;
 }
 
+/// In a container an instance has the same name in each of its lives.
+std::string consumer_name(std::uint32_t number) {
+  world& outside = world::current();
+  std::string name = "i" + std::to_string(number);
+  if (outside.chance(0.5)) name += ":" + std::to_string(outside.redis.ways[number].life);
+  return name;
+}
+
+std::unique_ptr<redis_connection> make_redis(clock& time, const instance_settings& settings,
+                                             std::uint32_t number) {
+  if (!settings.takes_in) return nullptr;
+  redis_connection::config how;
+  how.where.url = "redis://redis:" + std::to_string(number + 1);
+  return std::make_unique<redis_connection>(time, how);
+}
+
+std::unique_ptr<intake> make_intake(clock& time, redis_connection* redis, const redis_names& names,
+                                    std::uint32_t number) {
+  if (redis == nullptr) return nullptr;
+  return std::make_unique<intake>(time, *redis, names, intake::config{.consumer = consumer_name(number)});
+}
+
 } // namespace
 
 instance::instance(ledger& books, poller& no_sockets, const instance_settings& settings, std::uint32_t number,
@@ -46,16 +68,22 @@ instance::instance(ledger& books, poller& no_sockets, const instance_settings& s
       guard_(context_->get_executor()),
       clock_(*context_),
       ledger_(clock_, books, weather),
+      redis_(make_redis(clock_, settings, number)),
+      intake_(make_intake(clock_, redis_.get(), names_, number)),
       processors_(make_processors(clock_, no_sockets, settings, number)),
-      flow_(clock_, ledger_, nullptr, processors_,
+      flow_(clock_, ledger_, intake_.get(), processors_,
             {.how = settings.how,
              .backlog_max = settings.backlog_max,
              .hands_over = true,
              .jitter_seed = number + 1}),
+      importer_(intake_ ? std::make_unique<importer>(clock_, *intake_, flow_) : nullptr),
       ownership_(clock_, ledger_, flow_, processors_),
       prober_(clock_, {.processors = processors_.size()}, probe_calls(processors_, flow_, ownership_)),
       tasks_(clock_) {
+  if (redis_) tasks_.spawn(redis_->run());
+  if (intake_) intake_->start();
   flow_.start();
+  if (importer_) importer_->start();
   ownership_.start();
   prober_.start();
 }
@@ -77,8 +105,11 @@ void instance::shut_down(steady_time due) {
 
 task<> instance::drain(steady_time due) {
   prober_.stop();
+  if (importer_) importer_->stop();
   static_cast<void>(co_await flow_.drain(due));
   co_await ownership_.end();
+  if (intake_) intake_->stop();
+  if (redis_) redis_->stop();
   over_ = true;
 }
 
@@ -88,6 +119,10 @@ coverage instance::seen() const {
     for (std::size_t i = 0; i < sum.seen.size(); ++i)
       sum.seen[i] += one->seen(static_cast<evidence>(i));
   sum.flow = flow_.counters();
+  if (!intake_) return sum;
+  sum.imported = intake_->figures().imported;
+  sum.taken_in_again = intake_->figures().lost;
+  sum.imports = importer_->figures();
   return sum;
 }
 
@@ -95,6 +130,10 @@ void coverage::add(const coverage& other) {
   for (std::size_t i = 0; i < seen.size(); ++i)
     seen[i] += other.seen[i];
   flow.add(other.flow);
+  imported += other.imported;
+  taken_in_again += other.taken_in_again;
+  imports.add(other.imports);
+  redis.add(other.redis);
   crashes += other.crashes;
   stalls += other.stalls;
   drains += other.drains;

@@ -1,8 +1,9 @@
-// One instance of the cluster: the real processors, flow, ownership and prober over the simulated world. It
-// can be stalled, killed between any two steps, and started again.
+// One instance of the cluster: the real processors, flow, intake, importer, ownership and prober over the
+// simulated world. It can be stalled, killed between any two steps, and started again.
 #pragma once
 
 #include "health/prober.hpp"
+#include "server/importer.hpp"
 #include "server/ownership.hpp"
 #include "server/payment_flow.hpp"
 #include "server/poller.hpp"
@@ -19,6 +20,10 @@ namespace repasse::simulation {
 struct coverage {
   std::array<std::uint64_t, static_cast<std::size_t>(evidence::count)> seen{};
   flow_counters flow;
+  std::uint64_t imported = 0;
+  std::uint64_t taken_in_again = 0;
+  importer_figures imports;
+  redis_coverage redis;
   std::uint64_t crashes = 0;
   std::uint64_t stalls = 0;
   std::uint64_t drains = 0;
@@ -31,6 +36,7 @@ struct instance_settings {
   std::vector<std::size_t> in_flight_max;
   routing how;
   std::size_t backlog_max = 100'000;
+  bool takes_in = true; ///< there is a Redis
 };
 
 class instance {
@@ -60,8 +66,12 @@ private:
   work_guard guard_;
   clock clock_;
   doubtful_ledger ledger_;
+  redis_names names_{"repasse"};
+  std::unique_ptr<redis_connection> redis_; ///< null: there is none
+  std::unique_ptr<intake> intake_;          ///< with Redis
   std::vector<std::unique_ptr<processor>> processors_;
   payment_flow flow_;
+  std::unique_ptr<importer> importer_; ///< with an intake
   ownership ownership_;
   prober prober_;
   bool over_ = false;

@@ -3,10 +3,8 @@
 #include "storage/planted.hpp"
 #include "test/simulation/clients.hpp"
 #include "test/simulation/faults.hpp"
+#include "test/simulation/run_now.hpp"
 #include "test/simulation/virtual_time.hpp"
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 
 namespace repasse::simulation {
 namespace {
@@ -27,17 +25,8 @@ instance_settings draw_settings(world& outside) {
     outside.peers.emplace_back(static_cast<unsigned>(outside.below(1U << 30)));
   }
   settings.how.policy = outside.chance(0.8) ? routing_policy::cheapest : routing_policy::fastest;
+  settings.takes_in = outside.chance(0.8);
   return settings;
-}
-
-template <typename Result>
-Result run_now(task<Result> work) {
-  asio::io_context context(1);
-  Result result{};
-  asio::co_spawn(context.get_executor(), std::move(work),
-                 [&result](const std::exception_ptr&, Result got) { result = std::move(got); });
-  context.run();
-  return result;
 }
 
 /// Says what is wrong with the books, once all is at rest.
@@ -50,11 +39,15 @@ public:
     for (const posted& one : clients_.all())
       audit_payment(one);
     audit_windows();
+    for (const payment_id& lost : world_.redis.breaches())
+      violations_.push_back(to_string(lost) + ": lost by Redis, and not taken in again in time");
+    if (!world_.redis.is_empty()) violations_.push_back("something is left in the intake");
     return std::move(violations_);
   }
 
-  /// Every payment that has a row is final.
+  /// Every payment that has a row is final, and none is left in Redis.
   bool is_settled() {
+    if (!world_.redis.is_empty()) return false;
     for (const posted& one : clients_.all()) {
       const auto found = run_now(cluster_.books().find(one.id));
       if (*found && !is_final((*found)->status)) return false;
@@ -69,15 +62,19 @@ private:
     std::size_t holders = 0;
     for (std::size_t i = 0; i < world_.peers.size(); ++i) {
       const auto held = world_.peers[i].books.payments.find(one.id);
-      if (!held || held->amount_cents != one.amount_cents) continue;
+      if (!held || (held->amount_cents != one.amount_cents && held->amount_cents != one.other_amount_cents))
+        continue;
       ++holders;
       if (!row || row->status != payment_status::processed) return report(one, "taken, but not in the books");
+      if (row->amount_cents != held->amount_cents)
+        return report(one, "taken with another amount than booked");
       if (row->processor != i) report(one, "taken by a processor that the books do not name");
       if (row->requested_at != held->requested_at) report(one, "booked with another requestedAt");
     }
     if (one.acknowledged && !row) return report(one, "acknowledged and lost");
     if (!row) return;
-    if (row->amount_cents != one.amount_cents) report(one, "booked with another amount");
+    if (row->amount_cents != one.amount_cents && row->amount_cents != one.other_amount_cents)
+      report(one, "booked with another amount");
     if (!is_final(row->status)) report(one, "not settled");
     if (holders > 1) report(one, "taken twice");
     if (row->status == payment_status::processed && holders == 0) report(one, "in the books, but not taken");
@@ -132,6 +129,7 @@ seed_result run_seed(std::uint64_t seed) {
   seed_result result;
   result.violations = check.audit();
   result.seen = servers.seen();
+  result.seen.redis = outside.redis.seen();
   result.virtual_time = world::now() - begun;
   return result;
 }

@@ -1,10 +1,11 @@
-// Everything outside the instances: virtual time, the network, the processors, one source of chance. The
-// simulation's http_client.cpp talks to it instead of to sockets.
+// Everything outside the instances: virtual time, the network, the processors, Redis, one source of chance.
+// The simulation's http_client.cpp and redis_connection.cpp talk to it instead of to sockets.
 #pragma once
 
 #include "bench/simulated_processor.hpp"
 #include "server/http_client.hpp"
 #include "storage/clock.hpp"
+#include "test/simulation/redis_network.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -79,6 +80,7 @@ public:
   void give_up(const call& sent);
 
   std::deque<peer> peers;
+  redis_network redis{*this};
 
 private:
   struct scheduled {
