@@ -1,5 +1,7 @@
 #include "server/importer.hpp"
 
+#include "storage/planted.hpp"
+
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -28,7 +30,9 @@ task<> importer::run() {
   while (!stopping_) {
     bool some = false;
     const std::size_t room = std::min(batch_max, flow_.room());
-    if (flow_.may_import() && room > 0) {
+    const bool may_import =
+        flow_.may_import() && (!is_planted(planted::import_only_on_return) || flow_.counters().taken_in > 0);
+    if (may_import && room > 0) {
       std::vector<taken_payment> batch = co_await intake_.next(room);
       if (!batch.empty()) some = co_await bring(std::move(batch));
     }
@@ -39,6 +43,7 @@ task<> importer::run() {
 }
 
 task<bool> importer::bring(std::vector<taken_payment> batch) {
+  if (is_planted(planted::import_forgets_first)) co_await intake_.forget(batch);
   verdicts_.assign(batch.size(), accept_verdict::unavailable);
   open_ = batch.size();
   for (std::uint32_t i = 0; i < batch.size(); ++i)

@@ -229,7 +229,10 @@ void payment_flow::refuse(std::span<entry> batch) {
       answer(one.reply, accept_verdict::unavailable);
     else if (const accept_reply reply = std::exchange(one.reply, {}); reply.answer != nullptr)
       divert({held_[one.slot].id, static_cast<std::int64_t>(held_[one.slot].amount_cents)}, reply);
-    let_go(one);
+    if (is_planted(planted::intake_authorises_send) && one.at != no_processor && can_take_in())
+      conclude_fresh(one, true);
+    else
+      let_go(one);
   }
 }
 

@@ -1,5 +1,7 @@
 #include "storage/intake.hpp"
 
+#include "storage/planted.hpp"
+
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -278,6 +280,7 @@ task<bool> intake::renew_consumer(bool makes_stream) {
 
 /// What is still there is known.
 task<> intake::take_in_again() {
+  if (is_planted(planted::no_memory_of_intake)) co_return;
   ++searches_;
   std::deque<taken_payment> all = std::exchange(remembered_, {});
   if (!all.empty()) spdlog::warn("looks whether Redis still has {} payments taken in here", all.size());
@@ -321,7 +324,7 @@ task<std::vector<taken_payment>> intake::next(std::size_t count) {
   }
   if (!is_reached()) co_return std::vector<taken_payment>{};
   std::vector<taken_payment> found = co_await read(false, count);
-  if (found.empty() && clock_.now() >= claim_at_) {
+  if (found.empty() && clock_.now() >= claim_at_ && !is_planted(planted::no_claim)) {
     claim_at_ = clock_.now() + claim_period;
     found = co_await read(true, count);
     if (!found.empty()) claim_at_ = {};
@@ -405,6 +408,7 @@ task<> intake::forget(std::vector<taken_payment> payments) {
   unlink.insert(unlink.end(), keys.begin(), keys.end());
   acknowledge.insert(acknowledge.end(), ids.begin(), ids.end());
   remove.insert(remove.end(), ids.begin(), ids.end());
+  if (is_planted(planted::stream_deleted)) unlink.push_back(stream);
   redis_batch told;
   told.add(unlink);
   told.add(acknowledge);

@@ -29,6 +29,12 @@ enum class planted : std::uint8_t {
   no_stray_scan,              ///< rows taken over in doubt are never looked for
   no_mark,                    ///< a silent epoch is swept without being marked, so its owner goes on
   believe_old_read_back,      ///< a change in doubt that a read-back does not show counts as not written
+  import_forgets_first,       ///< a payment leaves Redis before the ledger has it
+  intake_authorises_send,     ///< a payment taken in is sent before its import
+  import_only_on_return,      ///< only an instance that has taken payments in itself imports
+  no_claim,                   ///< what a dead instance took out of the stream is never claimed
+  no_memory_of_intake,        ///< what Redis has lost is not taken in again
+  stream_deleted,             ///< the end of one import deletes the whole stream
   // Those that need a PostgreSQL.
   unsorted_batch,           ///< a batch goes in the order in which it came
   settle_without_returning, ///< the books grow by what was asked for, not by what was changed
@@ -66,6 +72,12 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(planted::
     "no_stray_scan",
     "no_mark",
     "believe_old_read_back",
+    "import_forgets_first",
+    "intake_authorises_send",
+    "import_only_on_return",
+    "no_claim",
+    "no_memory_of_intake",
+    "stream_deleted",
     "unsorted_batch",
     "settle_without_returning",
     "append_past_mark",
