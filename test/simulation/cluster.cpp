@@ -1,11 +1,18 @@
 #include "test/simulation/cluster.hpp"
 
+#include "storage/check.hpp"
 #include "test/simulation/run_now.hpp"
 #include "test/simulation/virtual_time.hpp"
 
 #include <algorithm>
 
 namespace repasse::simulation {
+namespace {
+
+/// Of all handlers at one moment: more is a loop without a pause.
+constexpr std::uint64_t steps_max = 1'000'000;
+
+} // namespace
 
 cluster::cluster(world& outside, const instance_settings& settings, std::size_t instances)
     : world_(outside),
@@ -81,8 +88,12 @@ steady_time cluster::next_due() const {
 }
 
 void cluster::run_until(steady_time end) {
+  std::uint64_t steps = 0;
   for (;;) {
+    REPASSE_CHECK(steps < steps_max);
+    ++steps;
     if (step()) continue;
+    steps = 0;
     const steady_time next = std::max(next_due(), world::now());
     if (next > end) break;
     set_virtual_now(next);

@@ -28,7 +28,7 @@ void write_later(std::span<const Item> items, Write write) {
 
 task<doubtful_ledger::fate> doubtful_ledger::draw() {
   world& outside = world::current();
-  const bool away_at_once = weather_.is_away && outside.chance(0.5);
+  const bool away_at_once = weather_.is_away && (weather_.refuses || outside.chance(0.5));
   if (away_at_once) co_return fate::away;
   event pause(clock_);
   co_await pause.wait_for(outside.between(0ms, weather_.latency_max));

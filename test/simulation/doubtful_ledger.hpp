@@ -10,7 +10,8 @@ namespace repasse::simulation {
 /// Set by the faults of a seed.
 struct ledger_weather {
   bool is_away = false;
-  double doubt = 0; ///< share of the writes
+  bool refuses = false; ///< while away, at once: nothing is in doubt
+  double doubt = 0;     ///< share of the writes
   std::chrono::nanoseconds latency_max = 2ms;
 };
 

@@ -72,6 +72,11 @@ begin_and_end processor_fault(world& outside, peer& victim) {
   }
 }
 
+void go_away(ledger_weather& weather, bool refuses) {
+  weather.is_away = true;
+  weather.refuses = refuses;
+}
+
 /// Something wrong with one instance or its way to the ledger.
 begin_and_end instance_fault(world& outside, cluster& servers, std::size_t victim) {
   ledger_weather& weather = servers.weather(victim);
@@ -84,7 +89,8 @@ begin_and_end instance_fault(world& outside, cluster& servers, std::size_t victi
     return {[&servers, victim, length] { servers.stall(victim, world::now() + length); }, [] {}};
   }
   case 3:
-    return {[&weather] { weather.is_away = true; }, [&weather] { weather.is_away = false; }};
+    return {[&weather, refuses = outside.chance(0.5)] { go_away(weather, refuses); },
+            [&weather] { weather.is_away = false; }};
   case 4:
     return {[&weather] { weather.latency_max = 1500ms; }, [&weather] { weather.latency_max = 2ms; }};
   case 5: {
@@ -151,12 +157,13 @@ void schedule_intake(world& outside, cluster& servers, clients& posters, std::ch
   posters.post(100, moment, moment + 10s);
   const steady_time begin = world::now() + moment;
   const bool is_all = outside.chance(0.5);
+  const bool refuses = outside.chance(0.5);
   const std::size_t first = outside.below(servers.size());
   for (std::size_t i = 0; i < (is_all ? servers.size() : 1); ++i) {
     const std::size_t victim = (first + i) % servers.size();
     ledger_weather& weather = servers.weather(victim);
     const steady_time back = begin + outside.between(2s, 20s);
-    outside.at(begin, [&weather] { weather.is_away = true; });
+    outside.at(begin, [&weather, refuses] { go_away(weather, refuses); });
     outside.at(back, [&weather] { weather.is_away = false; });
     if (outside.chance(0.4)) { // dies, and comes back before or after the ledger does
       const steady_time dies = begin + outside.between(0s, 8s);
@@ -183,7 +190,7 @@ void schedule_refused_rejections(world& outside, cluster& servers, clients& post
     outside.at(begin + 3s, [&switches] { switches.delay = 0ms; });
   }
   ledger_weather& weather = servers.weather(outside.below(servers.size()));
-  outside.at(begin + 1s, [&weather] { weather.is_away = true; });
+  outside.at(begin + 1s, [&weather] { go_away(weather, false); });
   outside.at(begin + 20s, [&weather] { weather.is_away = false; });
 }
 
