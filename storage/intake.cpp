@@ -256,22 +256,25 @@ task<bool> intake::check() {
   co_return true;
 }
 
-/// A consumer that is new though it was there before has been lost, and payments with it.
+/// A consumer that is new though it was there before has been lost, and payments with it. It never reads: one
+/// that reads is made anew by that.
 task<bool> intake::renew_consumer(bool makes_stream) {
   const std::string stream = names_.intake();
+  const std::string witness = config_.consumer + ":witness";
   redis_batch asked;
   if (makes_stream)
     asked.add({"XGROUP", "CREATE", stream, group, "0", "MKSTREAM"});
   else
     asked.add({"XGROUP", "CREATE", stream, group, "0"});
-  asked.add({"XGROUP", "CREATECONSUMER", stream, group, config_.consumer});
+  asked.add({"XGROUP", "CREATECONSUMER", stream, group, witness});
   const redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
   if (verdict != redis_verdict::done || asked.reply(1).is_error()) {
     if (makes_stream) close(verdict == redis_verdict::done ? asked.reply(1).text : "Redis does not answer");
     co_return false;
   }
   const bool is_new = asked.reply(1).as_number() == 1;
-  if (is_new && std::exchange(has_consumer_, true)) {
+  const bool was_there = std::exchange(has_consumer_, true);
+  if (is_new && was_there) {
     spdlog::error("Redis has lost the intake's stream");
     may_have_lost_ = true;
   }

@@ -288,6 +288,50 @@ BOOST_AUTO_TEST_CASE(what_redis_has_lost_is_taken_in_again) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_second_life_of_the_same_name_notices_a_loss_too) {
+  redis_server& server = shared_redis();
+  loop here;
+  {
+    taker former(here, server);
+    former.until_open();
+  }
+  taker one(here, server);
+  one.until_open();
+  one.take(1);
+  server.cli({"FLUSHALL"});
+  here.until([&] { return one.books->figures().lost == 1U; });
+  BOOST_TEST(server.cli({"XLEN", "repasse:intake"}) == "1");
+}
+
+BOOST_AUTO_TEST_CASE(a_read_right_after_a_loss_does_not_hide_it) {
+  redis_server& server = shared_redis();
+  loop here;
+  taker one(here, server);
+  one.until_open();
+  one.take(1);
+  server.cli({"FLUSHALL"}); // before it has looked, another makes the group anew, and a read makes its reader
+  server.cli({"XGROUP", "CREATE", "repasse:intake", "repasse", "0", "MKSTREAM"});
+  server.cli({"XADD", "repasse:intake", "*", "id", to_string(id_of(2)), "amount", "5", "at", "1"});
+  server.cli({"XREADGROUP", "GROUP", "repasse", "one", "STREAMS", "repasse:intake", ">"});
+  here.until([&] { return one.books->figures().lost == 1U; });
+  BOOST_TEST(server.cli({"XLEN", "repasse:intake"}) == "2");
+}
+
+BOOST_AUTO_TEST_CASE(what_redis_lost_while_it_was_being_imported_is_taken_in_again_when_put_back) {
+  redis_server& server = shared_redis();
+  loop here;
+  taker one(here, server);
+  one.until_open();
+  one.take(1);
+  const std::vector<taken_payment> out = one.next();
+  one.take(2);
+  server.cli({"FLUSHALL"});
+  here.until([&] { return one.books->figures().lost == 1U; });
+  one.books->put_back(out);
+  here.until([&] { return one.books->figures().lost == 2U; });
+  BOOST_TEST(server.cli({"XLEN", "repasse:intake"}) == "2");
+}
+
 BOOST_AUTO_TEST_CASE(a_reconnection_that_lost_nothing_takes_in_nothing_again) {
   redis_server& server = shared_redis();
   loop here;
