@@ -395,7 +395,8 @@ void intake::put_back(std::span<const taken_payment> payments) {
 }
 
 /// The keys first: one that stayed alone would say `accepted` for ever. An entry that stays is imported
-/// again, and known. No transaction: Redis refuses those while it is full, and this makes room.
+/// again, and known, as long as it is in the group's list, which is last. No transaction: Redis refuses those
+/// while it is full, and this makes room.
 task<> intake::forget(std::vector<taken_payment> payments) {
   figures_.imported += payments.size();
   const std::string stream = names_.intake();
@@ -414,8 +415,8 @@ task<> intake::forget(std::vector<taken_payment> payments) {
   if (is_planted(planted::stream_deleted)) unlink.push_back(stream);
   redis_batch told;
   told.add(unlink);
-  told.add(acknowledge);
   told.add(remove);
+  told.add(acknowledge);
   static_cast<void>(co_await redis_.exec(told, clock_.now() + look_limit));
 }
 

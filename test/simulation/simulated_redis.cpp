@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view script_hash = "take-in";
 /// FNV-1a of the script that take_in() below does the same as: when the intake's changes, change both.
-constexpr std::uint64_t script_known = 0x734ca01ca94bbd1e;
+constexpr std::uint64_t script_known = 0x7b57915f7063cd1c;
 
 std::uint64_t fnv1a(std::string_view text) {
   std::uint64_t hash = 0xcbf29ce484222325;
@@ -107,6 +107,7 @@ redis_reply simulated_redis::carry_out(const words& command, wall_time now) {
     knows_script_ = true;
     return text_reply(std::string{script_hash});
   }
+  if (name == "XLEN") return number_reply(stream_ ? static_cast<std::int64_t>(stream_->entries.size()) : 0);
   if (name == "GET") {
     const auto found = texts_.find(command[1]);
     return found == texts_.end() ? redis_reply{} : text_reply(found->second);
@@ -125,12 +126,12 @@ void simulated_redis::told(std::string_view command, const redis_reply& reply, i
   if (command.find("\r\nEVALSHA\r\n") == std::string_view::npos || reply.is_error()) return;
   const words asked = decode(command);
   for (std::size_t i = 0; i < reply.list.size(); ++i)
-    if (const auto found = payments_.find(asked[4 + 2 * i]);
+    if (const auto found = payments_.find(asked[5 + 2 * i]);
         !reply.list[i].as_number() && found != payments_.end())
       found->second = life;
 }
 
-/// The intake's script.
+/// The intake's script; the session cache is empty.
 redis_reply simulated_redis::take_in(const words& command, wall_time now) {
   REPASSE_CHECK(command[1] == script_hash);
   if (!knows_script_) return error_reply("NOSCRIPT No matching script. Please use EVAL.");
@@ -141,11 +142,10 @@ redis_reply simulated_redis::take_in(const words& command, wall_time now) {
   auto room = static_cast<std::int64_t>(number_of(given[0])) -
               static_cast<std::int64_t>(stream_ ? stream_->entries.size() : 0);
   redis_reply answers = list_reply();
-  for (std::size_t i = 0; i < (names.size() - 1) / 2; ++i) {
-    const std::string& key = names[1 + 2 * i];
+  for (std::size_t i = 0; i < names.size() / 2 - 1; ++i) {
+    const std::string& key = names[2 + 2 * i];
     const std::string& amount = given[2 + 3 * i];
-    auto known = texts_.find(key);
-    if (known == texts_.end()) known = texts_.find(names[2 + 2 * i]);
+    const auto known = texts_.find(key);
     if (known != texts_.end()) {
       answers.list.push_back(number_reply(amount_in(known->second) == amount ? 1 : 2));
       continue;
@@ -171,6 +171,7 @@ redis_reply simulated_redis::change_group(const words& command) {
   stream_name_ = command[2];
   if (command[1] == "CREATE") {
     if (stream_ && stream_->readers) return error_reply("BUSYGROUP Consumer Group name already exists");
+    if (!stream_ && command.back() != "MKSTREAM") return error_reply("ERR the key does not exist");
     if (!stream_) stream_.emplace();
     stream_->readers.emplace();
     return text_reply("OK");
