@@ -134,3 +134,87 @@ bench_redis_loss() {
   stop_redis
   stop_database
 }
+
+# fill_payments COUNT: posts so many, waits until they are settled, writes their ids to $ids.
+fill_payments() {
+  local before json
+  before=$(settled)
+  json=$(load_at "$repasse_port" 1000 $(($1 / 1000)))
+  (($(member 202 "$json") == $1)) || fail "not every payment was taken: $json"
+  wait_until_settled $((before + $1)) 20
+  curl -fs "http://127.0.0.1:$repasse_port/payments?limit=1000" | grep -oE '"correlationId":"[^"]+"' | cut -d'"' -f4 >"$ids"
+}
+
+# read_micros: each of $ids once, over one connection; prints the median and the p99 of the latencies, in microseconds.
+read_micros() {
+  sed "s|.*|url = \"http://127.0.0.1:$repasse_port/payments/&\"\noutput = \"/dev/null\"|" "$ids" >"$ids.curl"
+  curl -fs -w '%{time_total}\n' -K "$ids.curl" | sort -n |
+    awk '{value[NR] = $1 * 1e6} END {printf "%.0f %.0f\n", value[int((NR + 1) / 2)], value[int(NR * 0.99)]}'
+}
+
+# What one GET of a payment costs all processes, from the cache and from PostgreSQL.
+bench_redis_reads() {
+  local run how requests before url
+  local -A all=()
+  ids=$(mktemp)
+  start_database
+  start_processors
+  start_redis
+  for how in postgres cache; do
+    USE_REDIS_SESSION_CACHE=$([[ $how == cache ]] && echo true || echo false) start_repasse
+    wait_until_ready
+    fill_payments 2000
+    read_micros >/dev/null
+    url=http://127.0.0.1:$repasse_port/payments/$(head -1 "$ids")
+    for ((run = 0; run < runs; ++run)); do
+      before=$(($(cpu_nanos repasse) + $(cpu_nanos redis) + $(cluster_cpu_nanos)))
+      requests=$(wrk -t1 -c16 -d3s "$url" | awk '/requests in/ {print $1}')
+      all[$how]+=" $(per_request "$before" $(($(cpu_nanos repasse) + $(cpu_nanos redis) + $(cluster_cpu_nanos))) "$requests")"
+    done
+    kill -TERM "${servers[repasse]}"
+    wait "${servers[repasse]}" || true
+    unset 'servers[repasse]'
+  done
+  # shellcheck disable=SC2086
+  row "redis: CPU of all per GET, cache to PostgreSQL" "$(median ${all[cache]})" "$(median ${all[postgres]})" 0.5
+  rm -f "$ids" "$ids.curl"
+  stop_all
+  stop_redis
+  stop_database
+}
+
+# Memory, PostgreSQL, PostgreSQL with Redis, side by side.
+bench_redis_table() {
+  local how begun started cold hot json url database
+  ids=$(mktemp)
+  start_database
+  start_redis
+  url=$REDIS_URL database=$DATABASE_URL
+  start_processors
+  printf '%-22s %12s %12s %12s %12s %10s %10s\n' '' 'cold GET' 'hot GET' 'POST p50' 'POST p99' 'start' 'resident'
+  for how in memory PostgreSQL 'PostgreSQL and Redis'; do
+    unset REDIS_URL DATABASE_URL
+    [[ $how == memory ]] || export DATABASE_URL=$database
+    [[ $how != *Redis ]] || export REDIS_URL=$url
+    begun=$(date +%s%N)
+    start_repasse
+    wait_until_ready
+    started=$((($(date +%s%N) - begun) / 1000000))
+    fill_payments 2000
+    [[ $how != *Redis ]] || redis_says FLUSHALL >/dev/null
+    [[ $how != *Redis ]] || sleep 2 # until a beat has told it again which edition is current
+    cold=$(read_micros)
+    hot=$(read_micros)
+    json=$(load_at "$repasse_port" 1000 3)
+    printf '%-22s %9s us %9s us %9s us %9s us %7s ms %7s MB\n' "$how" "${cold% *}" "${hot% *}" \
+      "$(member p50 "${json#*latencyMicros}")" "$(member p99 "${json#*latencyMicros}")" "$started" "$(resident_megabytes repasse)"
+    kill -TERM "${servers[repasse]}"
+    wait "${servers[repasse]}" || true
+    unset 'servers[repasse]'
+  done
+  export DATABASE_URL=$database
+  rm -f "$ids" "$ids.curl"
+  stop_all
+  stop_redis
+  stop_database
+}

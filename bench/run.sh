@@ -171,9 +171,9 @@ case ${1-} in
     ;;
   redis)
     print_head
-    for figure in cost intake loss; do "bench_redis_$figure"; done
+    for figure in cost reads intake loss table; do "bench_redis_$figure"; done
     ;;
-  redis-cost | redis-intake | redis-loss)
+  redis-cost | redis-reads | redis-intake | redis-loss | redis-table)
     print_head
     "bench_${1//-/_}"
     ;;
@@ -188,7 +188,8 @@ case ${1-} in
     ;;
   *)
     echo "bench: no such figure: $1; there are accept, pipelined, flow, idle, start, summary, rate, reference, postgres," \
-      'postgres-latency, postgres-reads, postgres-hot, postgres-snapshot, redis, redis-cost, redis-intake, redis-loss' >&2
+      'postgres-latency, postgres-reads, postgres-hot, postgres-snapshot, redis, redis-cost, redis-reads, redis-intake, redis-loss,' \
+      'redis-table' >&2
     exit 2
     ;;
 esac
