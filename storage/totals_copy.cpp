@@ -384,7 +384,8 @@ task<std::optional<totals_copy::copied_summary>> totals_copy::read(time_window w
     }
     made.as_of = wall_time{std::chrono::milliseconds{as_of}};
     made.window.from = wall_time{std::chrono::seconds{plan.from}};
-    made.window.to = wall_time{std::chrono::seconds{plan.to}} - std::chrono::milliseconds{1};
+    made.window.to = // before its beginning if no whole span lies within
+        std::min(wanted.to, wall_time{std::chrono::seconds{plan.to}} - std::chrono::milliseconds{1});
     co_return made;
   }
   co_return std::nullopt;
