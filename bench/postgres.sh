@@ -21,10 +21,11 @@ stop_database() {
   unset DATABASE_URL
 }
 
+# With the database: with Redis it is ready before.
 wait_until_ready() {
   local try
   for ((try = 0; try < 200; ++try)); do
-    curl -fs -o /dev/null "http://127.0.0.1:$repasse_port/readyz" && return
+    curl -fs "http://127.0.0.1:$repasse_port/readyz" | grep -q '^database: up' && return
     sleep 0.05
   done
   fail 'repasse is not ready'
