@@ -283,8 +283,8 @@ task<ledger_status> postgres_ledger::take_window(epoch_id epoch, std::span<owned
   const taken_row told = work.row(0, take_rows, 0);
   if (static_cast<std::int64_t>(came) < told.wanted) sweep_->is_whole = false;
   const bool is_whole = told.wanted < static_cast<std::int64_t>(limit);
-  if (is_whole && told.strangers > 0) {
-    sweep_->strangers += told.strangers;
+  if (is_whole && sweep_->named) sweep_->strangers += told.strangers;
+  if (told.strangers > 0) { // also of a window that was cut: the walk may go on behind them
     sweep_->left.push_back({*told.strangers_from, *told.strangers_to + 1ms});
     sweep_->left = joined(std::move(sweep_->left));
     if (sweep_->left.size() > open_rows::spans_max) join_closest(sweep_->left);

@@ -166,6 +166,28 @@ BOOST_AUTO_TEST_CASE(rows_that_name_a_processor_not_configured_stay_until_it_is)
   BOOST_TEST(server.sql("SELECT swept FROM epochs WHERE epoch = " + std::to_string(dead)) == "t");
 }
 
+BOOST_AUTO_TEST_CASE(a_row_that_stays_before_more_than_a_step_takes_is_not_forgotten) {
+  const postgres_server& server = ledger_server();
+  loop reactor;
+  ledger_bench rich(reactor, server.url());
+  ledger_bench poor(reactor, server.url(), 1, {"default"});
+  const epoch_id dead = rich.open();
+  rich.append(dead, {posted(1, 1)});
+  for (std::uint64_t number = 2; number <= 9; ++number)
+    rich.append(dead, {posted(number, number % 2 == 0 ? processor_index{0} : no_processor)});
+  rich.end(dead);
+  const epoch_id epoch = poor.open();
+  poor.make_steady(epoch);
+  for (int i = 0; i < 3; ++i) {
+    BOOST_TEST(poor.adopt_all(epoch, 2).size() == (i == 0 ? 8U : 0U));
+    poor.beat(epoch);
+  }
+  BOOST_TEST(server.sql("SELECT swept FROM epochs WHERE epoch = " + std::to_string(dead)) == "f");
+  const epoch_id next = rich.open();
+  rich.make_steady(next);
+  BOOST_TEST(rich.adopt_all(next).size() == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(a_takeover_that_comes_late_changes_nothing) {
   const postgres_server& server = ledger_server();
   loop reactor;
