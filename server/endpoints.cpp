@@ -237,12 +237,16 @@ task<http_response> endpoints::purge(const endpoint_request& request, const quer
   if (!allowed) co_return problem(403, "purging needs ALLOW_PURGE=true or the admin token");
   const ledger_status status = co_await ledger_.purge();
   if (status != ledger_status::done) co_return unavailable();
-  if (copies_.taken_in != nullptr) co_await copies_.taken_in->purge();
   auto tell = [](reactor& one) -> task<bool> {
     one.purged();
     co_return true;
   };
   co_await all_.gather<bool>(clock_, clock_.now() + gather_limit, tell);
+  if (copies_.taken_in != nullptr) {
+    const bool emptied = co_await copies_.taken_in->purge();
+    co_await all_.gather<bool>(clock_, clock_.now() + gather_limit, tell); // what was put back meanwhile
+    if (!emptied) co_return unavailable();
+  }
   http_response response;
   response.body = R"({"message":"All payments purged."})";
   co_return response;

@@ -75,6 +75,7 @@ void payment_flow::start() {
 void payment_flow::accept(const posted_payment& payment, const accept_reply& reply) {
   if (stuck_) return divert(payment, reply);
   if (held_.size() < config_.backlog_max) return hold(payment, {}, reply);
+  if (!ledger_.health().is_up) return divert(payment, reply);
   ++counters_.refused;
   reply.answer(reply.who, reply.where, accept_verdict::overloaded);
 }
