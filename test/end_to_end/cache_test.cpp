@@ -118,6 +118,7 @@ BOOST_AUTO_TEST_CASE(two_instances_share_what_is_final_and_it_answers_while_post
   house.all.database.kill();
   for (std::size_t i = 0; i < 2; ++i) {
     BOOST_TEST(comes([&] { return house.database_is(i, "away"); }));
+    std::this_thread::sleep_for(300ms); // that one reactor has seen it: the other will
     const http_reply copy = house.get(i, 1);
     BOOST_TEST(copy.status == 200U);
     BOOST_TEST(copy.body == shown);
@@ -141,6 +142,7 @@ BOOST_AUTO_TEST_CASE(two_instances_share_what_is_final_and_it_answers_while_post
   house.all.database.start();
   for (std::size_t i = 0; i < 2; ++i)
     BOOST_TEST(comes([&] { return house.database_is(i, "up"); }));
+  std::this_thread::sleep_for(300ms);
   BOOST_TEST(house.get(0, 1).body == shown);
   BOOST_TEST(house.call(0, "POST", "/purge-payments").status == 200U);
   for (std::size_t i = 0; i < 2; ++i)
