@@ -74,7 +74,7 @@ bool read_amount(std::string_view text, std::int64_t& cents) {
 
 bool read_time(std::string_view text, wall_time& time) {
   std::uint64_t millis = 0;
-  if (!read_number(text, millis) || millis == 0 || millis > 100'000'000'000'000) return false;
+  if (!read_number(text, millis) || millis > 100'000'000'000'000) return false;
   time = wall_time{std::chrono::milliseconds{millis}};
   return true;
 }
@@ -192,11 +192,10 @@ task<> intake::look() {
     is_open_ = false;
     may_have_lost_ = true;
   }
-  const bool was_open = is_open_;
-  bool sound = was_open;
+  bool sound = is_open_;
   if (!sound) sound = co_await check();
   const bool has_consumer = co_await renew_consumer(sound);
-  if (!sound || !has_consumer || (was_open && !is_open_)) co_return; // closed meanwhile
+  if (!sound || !has_consumer) co_return;
   if (!std::exchange(is_open_, true)) {
     trouble_.clear();
     spdlog::info("the intake is open: payments are taken in by Redis while PostgreSQL is away");
@@ -301,7 +300,6 @@ task<> intake::take_in_again() {
       break;
     }
     for (const intake_item& item : items) {
-      if (item.answer == intake_item::verdict::full) may_have_lost_ = true; // for the next look
       if (item.answer == intake_item::verdict::taken)
         ++lost;
       else
@@ -426,13 +424,14 @@ task<> intake::forget(std::vector<taken_payment> payments) {
 task<bool> intake::purge() {
   const std::string keys = names_.root() + "intake:*";
   redis_batch asked;
-  redis_verdict verdict = redis_verdict::done;
+  asked.add({"XTRIM", names_.intake(), "MAXLEN", "0"});
+  redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
   std::string cursor = "0";
   do {
+    if (verdict != redis_verdict::done) co_return false;
     asked.clear();
     asked.add({"SCAN", cursor, "MATCH", keys, "COUNT", "1000"});
     verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
-    if (verdict == redis_verdict::unavailable) co_return true; // no request fails for want of Redis
     if (verdict != redis_verdict::done || asked.reply(0).list.size() != 2) co_return false;
     const redis_reply found = asked.reply(0);
     cursor = found.list[0].text;
@@ -443,11 +442,7 @@ task<bool> intake::purge() {
     asked.clear();
     asked.add(unlink);
     verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
-    if (verdict != redis_verdict::done) co_return false;
   } while (cursor != "0");
-  asked.clear(); // the keys first: one that stayed alone would say `known` for ever
-  asked.add({"XTRIM", names_.intake(), "MAXLEN", "0"});
-  verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
   co_return verdict == redis_verdict::done;
 }
 
