@@ -188,6 +188,9 @@ void payment_flow::conclude(std::span<entry> batch, epoch_id epoch) {
       verdict = accept_verdict::conflict;
       let_go(one);
       break;
+    case append_item::verdict::unaudited:
+      refuse({&one, 1});
+      continue;
     case append_item::verdict::full:
       full_ = true;
       ++counters_.refused;

@@ -29,8 +29,9 @@ struct append_item {
   enum class verdict : std::uint8_t {
     fresh,    ///< the row is the caller's own, at version 1, exactly as asked for
     known,    ///< the id was there with this amount: nothing was written
-    conflict, ///< the id was there with another amount: nothing was written
-    full      ///< no room for another payment: nothing was written
+    conflict, ///< the id was there with another amount: nothing was written but the audit trail
+    full,     ///< no room for another payment: nothing was written
+    unaudited ///< a conflict that the audit trail may not have: it is to be posted again
   };
 
   payment_id id{};
