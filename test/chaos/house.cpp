@@ -180,6 +180,18 @@ bool house::intake_empties(std::chrono::milliseconds limit) const {
   return true;
 }
 
+std::string house::intake_text() const {
+  std::string text;
+  for (std::vector<std::string> words :
+       {std::vector<std::string>{"XRANGE", "repasse:intake", "-", "+", "COUNT", "3"},
+        {"XPENDING", "repasse:intake", "repasse"},
+        {"XINFO", "GROUPS", "repasse:intake"},
+        {"--scan", "--pattern", "repasse:intake:*"}}) {
+    text += redis->cli(words) + '\n';
+  }
+  return text;
+}
+
 std::vector<std::string> house::judge_conflicts(std::span<const posted_entry> let_pass,
                                                 std::vector<posted_entry>& posted) const {
   constexpr std::size_t at_once = 1000;

@@ -76,6 +76,8 @@ public:
   takeover_after(pid_t process, std::chrono::steady_clock::time_point since,
                  std::chrono::milliseconds limit) const;
 
+  /// What the intake holds, for people.
+  [[nodiscard]] std::string intake_text() const;
   /// Redis holds no payment that PostgreSQL does not have; false after that time.
   [[nodiscard]] bool intake_empties(std::chrono::milliseconds limit) const;
   /// In the stream; none while Redis does not answer.
