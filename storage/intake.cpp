@@ -29,7 +29,9 @@ constexpr const char* no_room = "as many payments wait for PostgreSQL as are all
 
 /// For each payment: 1 known, 2 conflict, 3 full, or the new entry's id. KEYS: the stream, the edition of the
 /// books, then for each its key here and in the session cache, which holds if no purge has come since
-/// (cached_payment.hpp). ARGV: how many the stream may hold, then for each its id, amount and time.
+/// (cached_payment.hpp). ARGV: how many the stream may hold, then for each its id, amount and time. The entry
+/// first: a Redis that starts from a torn file may keep the beginning of a script alone, and a key without
+/// its entry would say `known` for ever.
 constexpr std::string_view take_in_script = R"(
 local books, purged = string.match(redis.call('GET', KEYS[2]) or '', '^1 (%x+) (%d+)$')
 local room = tonumber(ARGV[1]) - redis.call('XLEN', KEYS[1])
@@ -46,8 +48,8 @@ for i = 1, #KEYS / 2 - 1 do
   elseif room < 1 then
     answers[i] = 3
   else
-    redis.call('SET', taken, amount .. ' ' .. at)
     answers[i] = redis.call('XADD', KEYS[1], '*', 'id', id, 'amount', amount, 'at', at)
+    redis.call('SET', taken, amount .. ' ' .. at)
     room = room - 1
   end
 end
@@ -330,6 +332,7 @@ task<std::vector<taken_payment>> intake::next(std::size_t count) {
   if (found.empty() && clock_.now() >= claim_at_ && !is_planted(planted::no_claim)) {
     claim_at_ = clock_.now() + claim_period;
     found = co_await read(true, count);
+    if (found.empty() && !is_planted(planted::no_sweep_of_intake)) found = co_await sweep(count);
     if (!found.empty()) claim_at_ = {};
   }
   co_return found;
@@ -351,6 +354,30 @@ task<std::vector<taken_payment>> intake::read(bool of_dead_consumers, std::size_
     read_entries(reply.list[1], found);
   else if (!of_dead_consumers && reply.list.size() == 1 && reply.list[0].list.size() == 2)
     read_entries(reply.list[0].list[1], found);
+  co_return found;
+}
+
+/// Once for each start of Redis, when no consumer has anything in hand: from a torn file it may load entries
+/// anew that the group is past and has in no list. (A file that ends within a MULTI keeps that MULTI, and
+/// what follows it, until the next start: valkey-io/valkey#4342.)
+task<std::vector<taken_payment>> intake::sweep(std::size_t count) {
+  std::vector<taken_payment> found;
+  if (std::exchange(swept_generation_, redis_.generation()) != redis_.generation()) sweep_from_ = "-";
+  if (sweep_from_.empty()) co_return found;
+  const std::string stream = names_.intake();
+  const std::string limit = std::to_string(count);
+  redis_batch asked;
+  asked.add({"XPENDING", stream, group});
+  asked.add({"XRANGE", stream, sweep_from_, "+", "COUNT", limit});
+  const redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
+  if (verdict != redis_verdict::done || asked.reply(1).is_error()) co_return found;
+  const redis_reply& in_hand = asked.reply(0);
+  if (in_hand.list.empty() || in_hand.list[0].as_number() != 0) co_return found;
+  const std::vector<redis_reply>& entries = asked.reply(1).list;
+  sweep_from_.clear();
+  if (entries.size() == count && !entries.back().list.empty())
+    sweep_from_ = '(' + entries.back().list[0].text;
+  read_entries(asked.reply(1), found);
   co_return found;
 }
 

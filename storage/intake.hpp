@@ -81,8 +81,9 @@ public:
   // For the importer.
 
   /// Up to `count` payments to import, oldest first: what this instance remembers, then what nobody has taken
-  /// out of the stream, then what a consumer took out 5 s ago and has not imported: also while nothing more
-  /// is taken in. Empty also while Redis does not answer.
+  /// out of the stream, then what a consumer took out 5 s ago and has not imported, then once for each start
+  /// of Redis whatever else it holds: also while nothing more is taken in. Empty also while Redis does not
+  /// answer.
   task<std::vector<taken_payment>> next(std::size_t count);
   /// Could not be imported now.
   void put_back(std::span<const taken_payment> payments);
@@ -102,6 +103,7 @@ private:
   task<> take_in_again();
   void close(std::string why);
   task<std::vector<taken_payment>> read(bool of_dead_consumers, std::size_t count);
+  task<std::vector<taken_payment>> sweep(std::size_t count);
   void read_entries(const redis_reply& entries, std::vector<taken_payment>& to);
 
   clock& clock_;
@@ -119,6 +121,8 @@ private:
   bool has_consumer_ = false;
   std::deque<taken_payment> remembered_;
   steady_time claim_at_{};
+  std::uint64_t swept_generation_ = 0;
+  std::string sweep_from_; ///< empty: to the end
   intake_figures figures_;
   event wake_;
   task_group tasks_;

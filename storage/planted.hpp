@@ -33,6 +33,7 @@ enum class planted : std::uint8_t {
   intake_authorises_send,     ///< a payment taken in is sent before its import
   import_only_on_return,      ///< only an instance that has taken payments in itself imports
   no_claim,                   ///< what a dead instance took out of the stream is never claimed
+  no_sweep_of_intake,         ///< what a restarted Redis holds and its group does not give is never imported
   no_memory_of_intake,        ///< what Redis has lost is not taken in again
   stream_deleted,             ///< the end of one import deletes the whole stream
   // Those that need a PostgreSQL.
@@ -76,6 +77,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(planted::
     "intake_authorises_send",
     "import_only_on_return",
     "no_claim",
+    "no_sweep_of_intake",
     "no_memory_of_intake",
     "stream_deleted",
     "unsorted_batch",

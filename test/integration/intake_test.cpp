@@ -4,6 +4,8 @@
 #include "test/integration/redis_fixture.hpp"
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <memory>
 
 namespace repasse {
@@ -348,6 +350,51 @@ BOOST_AUTO_TEST_CASE(a_reconnection_that_lost_nothing_takes_in_nothing_again) {
   BOOST_TEST((one.take(4) == verdict::taken));
   BOOST_TEST(one.books->figures().lost == 0U);
   BOOST_TEST(server.cli({"XLEN", "repasse:intake"}) == "4");
+}
+
+/// The file ends in the first command of that name of the last transaction.
+void tear_within(redis_server& server, const std::string& command) {
+  server.kill();
+  for (const auto& file : std::filesystem::directory_iterator(server.folder() / "appendonlydir")) {
+    if (!file.path().string().ends_with(".incr.aof")) continue;
+    std::ifstream in(file.path(), std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    const std::size_t last = text.rfind("MULTI");
+    BOOST_REQUIRE(last != std::string::npos);
+    std::filesystem::resize_file(file.path(), text.find(command, last));
+  }
+  server.start();
+}
+
+BOOST_AUTO_TEST_CASE(what_a_torn_file_brings_back_is_imported) {
+  for (const std::string torn : {"SET", "XADD"}) {
+    redis_server& server = shared_redis();
+    loop here;
+    {
+      taker former(here, server, "former");
+      former.until_open();
+      former.take(1);
+    }
+    tear_within(server, torn);
+    taker one(here, server);
+    one.until_open();
+    BOOST_TEST(server.cli({"XLEN", "repasse:intake"}) == "0");
+    one.take(2);
+    one.forget(one.next());
+    server.cli({"XADD", "repasse:intake", "*", "id", to_string(id_of(3)), "amount", "5", "at", "17"});
+    one.forget(one.next()); // the group is past the torn one
+    server.restart();
+    here.until([&] { return one.take(1) != verdict::unavailable; });
+    std::vector<std::uint64_t> imported;
+    here.until([&] {
+      const std::vector<taken_payment> out = one.next();
+      std::ranges::copy(numbers(out), std::back_inserter(imported));
+      one.forget(out);
+      return server.cli({"XLEN", "repasse:intake"}) == "0";
+    });
+    BOOST_TEST(server.cli({"KEYS", "repasse:*"}) == "repasse:intake", torn);
+    BOOST_TEST(std::ranges::count(imported, 1U) > 0, torn);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_purge_leaves_nothing) {

@@ -114,7 +114,9 @@ void flush_soon(world& outside, steady_time until) {
 begin_and_end redis_fault(world& outside, std::size_t victim) {
   redis_network& redis = outside.redis;
   redis_way& way = redis.ways[victim];
-  switch (outside.below(9)) {
+  switch (outside.below(10)) {
+  case 9:
+    return {[&redis] { redis.tear_soon(); }, [] {}};
   case 0:
     return {[&redis] { redis.kill(); }, [&redis] { redis.start(false); }};
   case 1:

@@ -58,6 +58,7 @@ bool print(const coverage& seen) {
                                 {"taken in by Redis", flow.taken_in},
                                 {"imported", seen.imported},
                                 {"claimed from the dead", seen.redis.claimed},
+                                {"brought back by a torn file", seen.redis.brought_back},
                                 {"taken in again after loss", seen.taken_in_again},
                                 {"known at import", seen.imports.known},
                                 {"conflict at import", seen.imports.conflicts},

@@ -67,6 +67,7 @@ void redis_network::arrive(std::uint64_t number) {
   const command asked = std::move(on.coming.front());
   on.coming.pop_front();
   const redis_reply reply = carry_out(on, asked);
+  if (is_to_be_torn_ && asked.bytes.find("\r\nEVALSHA\r\n") != std::string::npos) return tear(asked, reply);
   if (is_lost) return lose(number);
   if (on.by == nullptr) {
     if (on.coming.empty()) links_.erase(found);
@@ -154,11 +155,25 @@ void redis_network::kill() {
                  [this, number] { reset(number); });
 }
 
+/// Twice: what the file has lost at the first start comes back with the second.
+void redis_network::tear(const command& asked, const redis_reply& reply) {
+  is_to_be_torn_ = false;
+  server_.tear(asked.bytes, reply);
+  for (auto& [number, one] : links_)
+    one.coming.clear();
+  kill();
+  world_.after(world_.between(0ms, 300ms), [this] { start(false); });
+  world_.after(world_.between(2s, 6s), [this] {
+    kill();
+    world_.after(world_.between(0ms, 300ms), [this] { start(false); });
+  });
+}
+
 void redis_network::start(bool empties) {
   if (!std::exchange(is_away_, false)) return;
   ++seen_.restarts;
-  server_.forget_script();
   if (empties && may_empty()) empty();
+  server_.start();
 }
 
 void redis_network::go_on() {
@@ -240,11 +255,13 @@ bool redis_network::is_needed(std::size_t way) const {
 redis_coverage redis_network::seen() const {
   redis_coverage all = seen_;
   all.claimed = server_.claimed();
+  all.brought_back = server_.brought_back();
   return all;
 }
 
 void redis_coverage::add(const redis_coverage& other) {
   claimed += other.claimed;
+  brought_back += other.brought_back;
   doubts += other.doubts;
   carried_out_late += other.carried_out_late;
   restarts += other.restarts;

@@ -33,6 +33,7 @@ struct redis_way {
 
 struct redis_coverage {
   std::uint64_t claimed = 0;
+  std::uint64_t brought_back = 0;
   std::uint64_t doubts = 0;
   std::uint64_t carried_out_late = 0;
   std::uint64_t restarts = 0;
@@ -79,6 +80,8 @@ public:
   void kill();
   /// `empty`: with nothing, if that is no broken promise.
   void start(bool empty);
+  /// At the next payment taken in: killed within the write, and started.
+  void tear_soon() { is_to_be_torn_ = true; }
   void stop() { is_stopped_ = true; }
   void go_on();
   /// FLUSHALL; false if it would break a promise.
@@ -128,6 +131,7 @@ private:
   void deliver(std::uint64_t number, const command& asked, const redis_reply& reply);
   void lose(std::uint64_t number);
   void reset(std::uint64_t number);
+  void tear(const command& asked, const redis_reply& reply);
   void drop_some(link& of);
   [[nodiscard]] redis_reply carry_out(link& of, const command& asked);
   [[nodiscard]] bool is_waiting(const link& of) const { return is_stopped_ || ways[of.way].is_cut_off; }
@@ -142,6 +146,7 @@ private:
   simulated_redis server_;
   bool is_away_ = false;
   bool is_stopped_ = false;
+  bool is_to_be_torn_ = false;
   std::uint64_t last_number_ = 0; ///< of links and exchanges
   instance_life lives_ = 0;
   std::map<std::uint64_t, link> links_;

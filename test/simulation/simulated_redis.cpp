@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view script_hash = "take-in";
 /// FNV-1a of the script that take_in() below does the same as: when the intake's changes, change both.
-constexpr std::uint64_t script_known = 0x7b57915f7063cd1c;
+constexpr std::uint64_t script_known = 0x62d557d5d38ddf1c;
 
 std::uint64_t fnv1a(std::string_view text) {
   std::uint64_t hash = 0xcbf29ce484222325;
@@ -90,6 +90,8 @@ redis_reply simulated_redis::carry_out(const words& command, wall_time now) {
   if (name == "XGROUP") return change_group(command);
   if (name == "XREADGROUP") return read_group(command, now);
   if (name == "XAUTOCLAIM") return claim(command, now);
+  if (name == "XPENDING") return count_pending();
+  if (name == "XRANGE") return read_range(command);
   if (name == "XACK") return acknowledge(command);
   if (name == "XDEL") return remove_entries(command);
   if (name == "UNLINK") return remove_keys(command);
@@ -120,6 +122,28 @@ void simulated_redis::clear() {
   texts_.clear();
   stream_.reset();
   payments_.clear();
+  torn_.reset();
+}
+
+void simulated_redis::start() {
+  knows_script_ = false;
+  if (!torn_ || !torn_->comes_back || !stream_) return;
+  stream_->entries[torn_->id] = torn_->members;
+  torn_.reset();
+  ++brought_back_;
+}
+
+void simulated_redis::tear(std::string_view command, const redis_reply& reply) {
+  const words asked = decode(command);
+  for (std::size_t i = reply.list.size(); i-- > 0;) {
+    if (reply.list[i].as_number()) continue; // known, or no room
+    const entry_id id = entry_id_of(reply.list[i].text);
+    torn_ = {id, stream_->entries.at(id)};
+    stream_->entries.erase(id);
+    texts_.erase(asked[5 + 2 * i]);
+    payments_.erase(asked[5 + 2 * i]);
+    return;
+  }
 }
 
 void simulated_redis::told(std::string_view command, const redis_reply& reply, instance_life life) {
@@ -157,6 +181,7 @@ redis_reply simulated_redis::take_in(const words& command, wall_time now) {
     --room;
     texts_[key] = amount + ' ' + given[3 + 3 * i];
     payments_[key] = 0;
+    if (torn_) torn_->comes_back = true;
     if (!stream_) stream_.emplace();
     const auto millis = static_cast<std::uint64_t>(now.time_since_epoch().count());
     entry_id& last = stream_->last;
@@ -221,6 +246,23 @@ redis_reply simulated_redis::claim(const words& command, wall_time now) {
     entries.list.push_back(entry_reply(found->first, found->second));
   }
   return list_reply({text_reply("0-0"), std::move(entries), std::move(deleted)});
+}
+
+redis_reply simulated_redis::count_pending() {
+  if (!stream_ || !stream_->readers) return error_reply("NOGROUP No such key or consumer group");
+  return list_reply({number_reply(static_cast<std::int64_t>(stream_->readers->open.size())), {}, {}, {}});
+}
+
+/// From `-`, or behind an entry, to the end.
+redis_reply simulated_redis::read_range(const words& command) {
+  redis_reply entries = list_reply();
+  if (!stream_) return entries;
+  std::uint64_t room = number_of(command[5]);
+  auto one = command[2] == "-" ? stream_->entries.begin()
+                               : stream_->entries.upper_bound(entry_id_of(command[2].substr(1)));
+  for (; one != stream_->entries.end() && room > 0; ++one, --room)
+    entries.list.push_back(entry_reply(one->first, one->second));
+  return entries;
 }
 
 redis_reply simulated_redis::acknowledge(const words& command) {

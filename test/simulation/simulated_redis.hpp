@@ -29,9 +29,13 @@ public:
 
   /// Carries out one command, given as RESP has it.
   [[nodiscard]] redis_reply execute(client& of, std::string_view command, wall_time now);
-  /// FLUSHALL, or a start with nothing; a start also forgets the script.
+  /// FLUSHALL, or a start with nothing.
   void clear();
-  void forget_script() { knows_script_ = false; }
+  /// A start: it forgets the script.
+  void start();
+  /// Its file ends within what that command, just carried out, wrote: the entry is gone, and comes back at a
+  /// start once more has been taken in behind it.
+  void tear(std::string_view command, const redis_reply& reply);
 
   /// `life` has been told that it took in what `reply` says of `command`, so it remembers.
   void told(std::string_view command, const redis_reply& reply, instance_life life);
@@ -40,6 +44,7 @@ public:
   [[nodiscard]] bool holds(const std::string& key) const { return texts_.contains(key); }
   [[nodiscard]] bool is_empty() const { return texts_.empty() && (!stream_ || stream_->entries.empty()); }
   [[nodiscard]] std::uint64_t claimed() const { return claimed_; }
+  [[nodiscard]] std::uint64_t brought_back() const { return brought_back_; }
 
 private:
   using words = std::vector<std::string>;
@@ -62,12 +67,19 @@ private:
     std::map<entry_id, words> entries;
     std::optional<group> readers; ///< there is but one group
   };
+  struct torn_entry {
+    entry_id id{};
+    words members;
+    bool comes_back = false; ///< the file has the end of a script behind it
+  };
 
   [[nodiscard]] redis_reply carry_out(const words& command, wall_time now);
   [[nodiscard]] redis_reply take_in(const words& command, wall_time now);
   [[nodiscard]] redis_reply change_group(const words& command);
   [[nodiscard]] redis_reply read_group(const words& command, wall_time now);
   [[nodiscard]] redis_reply claim(const words& command, wall_time now);
+  [[nodiscard]] redis_reply count_pending();
+  [[nodiscard]] redis_reply read_range(const words& command);
   [[nodiscard]] redis_reply acknowledge(const words& command);
   [[nodiscard]] redis_reply remove_entries(const words& command);
   [[nodiscard]] redis_reply remove_keys(const words& command);
@@ -78,9 +90,11 @@ private:
   std::map<std::string, std::string> texts_;
   std::string stream_name_; ///< there is but one stream
   std::optional<stream> stream_;
+  std::optional<torn_entry> torn_;
   bool knows_script_ = false;
   std::map<std::string, instance_life> payments_;
   std::uint64_t claimed_ = 0;
+  std::uint64_t brought_back_ = 0;
 };
 
 } // namespace repasse::simulation
