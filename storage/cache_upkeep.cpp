@@ -1,6 +1,7 @@
 // What keeps the session cache in order, beside payments: statistics, invalidation, the periodic check.
 // Everything goes in steps of some hundred keys (SCAN), so that Redis serves others in between.
 #include "storage/cached_ledger.hpp"
+#include "storage/redis_keys.hpp"
 
 #include <charconv>
 #include <utility>
@@ -10,8 +11,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::string_view scan_step = "512";
-constexpr std::uint64_t scan_step_keys = 512;
 /// Of one step.
 constexpr std::chrono::nanoseconds step_limit = 1s;
 /// Keys that statistics look at: 64 steps of less than a millisecond each.
@@ -26,44 +25,24 @@ std::uint64_t number_in(std::string_view text) {
   return number;
 }
 
-/// Cursor and keys; null if it is no answer to SCAN.
-const std::vector<redis_reply>* scanned(const redis_reply& reply) {
-  const bool is_well = reply.list.size() == 2 && reply.list[0].as_text();
-  return is_well ? &reply.list[1].list : nullptr;
-}
-
 } // namespace
 
-/// Of the keys of all entries: what is special in a pattern is not in a prefix.
-std::string cached_ledger::pattern() const {
-  std::string made;
-  for (const char one : names_.payments()) {
-    if (one == '*' || one == '?' || one == '[' || one == ']' || one == '\\') made.push_back('\\');
-    made.push_back(one);
-  }
-  return made + '*';
-}
-
 task<std::optional<cached_ledger::content>> cached_ledger::read_content() {
-  const std::string match = pattern();
   content made;
   std::string cursor = "0";
   std::vector<std::string> sample;
   std::size_t steps = 0;
-  redis_batch work;
   do {
-    work.clear();
-    work.add({"SCAN", cursor, "MATCH", match, "COUNT", scan_step});
-    const redis_verdict verdict = co_await redis_.exec(work, clock_.now() + step_limit);
-    if (verdict != redis_verdict::done || scanned(work.reply(0)) == nullptr) co_return std::nullopt;
-    cursor = work.reply(0).list[0].text;
-    for (const redis_reply& key : *scanned(work.reply(0))) {
+    const auto step = co_await next_keys(redis_, clock_, names_.payments(), cursor);
+    if (!step) co_return std::nullopt;
+    cursor = step->cursor;
+    for (const std::string& key : step->keys) {
       ++made.payments;
-      if (sample.size() < sample_max) sample.push_back(key.text);
+      if (sample.size() < sample_max) sample.push_back(key);
     }
   } while (++steps < count_steps_max && cursor != "0");
   made.is_counted = cursor == "0";
-  work.clear();
+  redis_batch work;
   work.add({"DBSIZE"});
   work.add({"INFO", "memory"});
   for (const std::string& key : sample)
@@ -72,7 +51,7 @@ task<std::optional<cached_ledger::content>> cached_ledger::read_content() {
   if (verdict != redis_verdict::done) co_return std::nullopt;
   if (!made.is_counted) {
     const auto all = static_cast<std::uint64_t>(work.reply(0).as_number().value_or(0));
-    made.payments = all * made.payments / (steps * scan_step_keys);
+    made.payments = all * made.payments / (steps * redis_key_step_size);
   }
   constexpr std::string_view used = "used_memory:";
   const std::string& info = work.reply(1).text;
@@ -95,30 +74,7 @@ task<std::optional<std::uint64_t>> cached_ledger::invalidate(payment_id id) {
 }
 
 task<std::optional<std::uint64_t>> cached_ledger::invalidate_all(steady_time due) {
-  const std::string match = pattern();
-  std::string cursor = "0";
-  std::uint64_t gone = 0;
-  redis_batch work;
-  do {
-    work.clear();
-    work.add({"SCAN", cursor, "MATCH", match, "COUNT", scan_step});
-    redis_verdict verdict = co_await redis_.exec(work, clock_.now() + step_limit);
-    if (verdict != redis_verdict::done || scanned(work.reply(0)) == nullptr) co_return std::nullopt;
-    cursor = work.reply(0).list[0].text;
-    std::vector<std::string> keys;
-    for (const redis_reply& key : *scanned(work.reply(0)))
-      keys.push_back(key.text);
-    if (keys.empty()) continue;
-    std::vector<std::string_view> words{"UNLINK"};
-    words.insert(words.end(), keys.begin(), keys.end());
-    work.clear();
-    work.add(words);
-    verdict = co_await redis_.exec(work, clock_.now() + step_limit);
-    if (verdict != redis_verdict::done) co_return std::nullopt;
-    gone += static_cast<std::uint64_t>(work.reply(0).as_number().value_or(0));
-  } while (cursor != "0" && clock_.now() < due && !stopped_);
-  if (cursor != "0") co_return std::nullopt;
-  co_return gone;
+  return remove_keys(redis_, clock_, names_.payments(), due);
 }
 
 /// After a purge, for the room alone: nobody believes what it removes.
@@ -136,19 +92,15 @@ task<> cached_ledger::check_while_eldest() {
 
 task<> cached_ledger::check() {
   if (!edition_) co_return;
-  const std::string match = pattern();
+  auto step = co_await next_keys(redis_, clock_, names_.payments(), check_cursor_);
+  if (!step) co_return;
+  check_cursor_ = step->cursor; // the next check goes on from there
+  if (step->keys.size() > checked_max) step->keys.resize(checked_max);
   redis_batch work;
-  work.add({"SCAN", check_cursor_, "MATCH", match, "COUNT", scan_step});
-  redis_verdict verdict = co_await redis_.exec(work, clock_.now() + step_limit);
-  if (verdict != redis_verdict::done || scanned(work.reply(0)) == nullptr) co_return;
-  check_cursor_ = work.reply(0).list[0].text; // the next check goes on from there
-  std::vector<std::string> keys;
-  for (const redis_reply& key : *scanned(work.reply(0)))
-    if (keys.size() < checked_max) keys.push_back(key.text);
-  for (const std::string& key : keys) {
+  for (const std::string& key : step->keys) {
     work.clear();
     work.add({"GET", key});
-    verdict = co_await redis_.exec(work, clock_.now() + step_limit);
+    redis_verdict verdict = co_await redis_.exec(work, clock_.now() + step_limit);
     if (verdict != redis_verdict::done) co_return;
     if (work.reply(0).is_nil()) continue; // its time was over
     const std::optional<payment_id> id =

@@ -124,7 +124,6 @@ private:
   void send_entries();
   task<> check_while_eldest();
   task<> sweep();
-  [[nodiscard]] std::string pattern() const;
 
   clock& clock_;
   ledger& below_;

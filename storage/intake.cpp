@@ -1,6 +1,7 @@
 #include "storage/intake.hpp"
 
 #include "storage/planted.hpp"
+#include "storage/redis_keys.hpp"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -17,6 +18,7 @@ using namespace std::chrono_literals;
 constexpr std::chrono::nanoseconds take_limit = 1s;
 constexpr std::chrono::nanoseconds find_limit = 200ms;
 constexpr std::chrono::nanoseconds look_limit = 1s;
+constexpr std::chrono::nanoseconds purge_limit = 10s;
 constexpr std::chrono::nanoseconds watch_period = 1s;
 /// Between two looks whether Redis is reached by the same connection, and at one that is closed.
 constexpr std::chrono::nanoseconds reach_period = 20ms;
@@ -447,30 +449,16 @@ task<> intake::forget(std::vector<taken_payment> payments) {
   static_cast<void>(co_await redis_.exec(told, clock_.now() + look_limit));
 }
 
-/// In steps, since Redis serves nobody else meanwhile. What is imported just now may still come.
+/// The keys first: one that stayed alone would say `known` for ever. What is imported just now may still
+/// come.
 task<bool> intake::purge() {
-  const std::string keys = names_.root() + "intake:*";
+  if (!is_reached()) co_return true; // no request fails for want of Redis
+  const auto gone =
+      co_await remove_keys(redis_, clock_, names_.root() + "intake:", clock_.now() + purge_limit);
+  if (!gone) co_return false;
   redis_batch asked;
   asked.add({"XTRIM", names_.intake(), "MAXLEN", "0"});
-  redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
-  if (verdict == redis_verdict::unavailable) co_return true; // no request fails for want of Redis
-  std::string cursor = "0";
-  do {
-    if (verdict != redis_verdict::done) co_return false;
-    asked.clear();
-    asked.add({"SCAN", cursor, "MATCH", keys, "COUNT", "1000"});
-    verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
-    if (verdict != redis_verdict::done || asked.reply(0).list.size() != 2) co_return false;
-    const redis_reply found = asked.reply(0);
-    cursor = found.list[0].text;
-    if (found.list[1].list.empty()) continue;
-    std::vector<std::string_view> unlink{"UNLINK"};
-    for (const redis_reply& key : found.list[1].list)
-      unlink.push_back(key.text);
-    asked.clear();
-    asked.add(unlink);
-    verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
-  } while (cursor != "0");
+  const redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
   co_return verdict == redis_verdict::done;
 }
 

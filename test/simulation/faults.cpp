@@ -115,8 +115,6 @@ begin_and_end redis_fault(world& outside, std::size_t victim) {
   redis_network& redis = outside.redis;
   redis_way& way = redis.ways[victim];
   switch (outside.below(10)) {
-  case 9:
-    return {[&redis] { redis.tear_soon(); }, [] {}};
   case 0:
     return {[&redis] { redis.kill(); }, [&redis] { redis.start(false); }};
   case 1:
@@ -141,6 +139,8 @@ begin_and_end redis_fault(world& outside, std::size_t victim) {
   case 7:
     return {[&way, latency = outside.chance(0.5) ? 20ms : 1'200ms] { way.latency = latency; },
             [&way] { way.latency = 100us; }};
+  case 8:
+    return {[&redis] { redis.tear_soon(); }, [] {}};
   default:
     return {[&way, cuts = outside.chance(0.5)] {
               way.loses_replies = !cuts;
