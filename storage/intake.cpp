@@ -78,7 +78,7 @@ bool read_amount(std::string_view text, std::int64_t& cents) {
 
 bool read_time(std::string_view text, wall_time& time) {
   std::uint64_t millis = 0;
-  if (!read_number(text, millis) || millis > 100'000'000'000'000) return false;
+  if (!read_number(text, millis) || millis == 0 || millis > 100'000'000'000'000) return false;
   time = wall_time{std::chrono::milliseconds{millis}};
   return true;
 }
@@ -196,10 +196,11 @@ task<> intake::look() {
     is_open_ = false;
     may_have_lost_ = true;
   }
-  bool sound = is_open_;
+  const bool was_open = is_open_;
+  bool sound = was_open;
   if (!sound) sound = co_await check();
   const bool has_consumer = co_await renew_consumer(sound);
-  if (!sound || !has_consumer) co_return;
+  if (!sound || !has_consumer || (was_open && !is_open_)) co_return; // closed meanwhile
   if (!std::exchange(is_open_, true)) {
     trouble_.clear();
     spdlog::info("the intake is open: payments are taken in by Redis while PostgreSQL is away");
@@ -304,6 +305,7 @@ task<> intake::take_in_again() {
       break;
     }
     for (const intake_item& item : items) {
+      if (item.answer == intake_item::verdict::full) may_have_lost_ = true; // for the next look
       if (item.answer == intake_item::verdict::taken)
         ++lost;
       else
