@@ -152,31 +152,43 @@ read_micros() {
     awk '{value[NR] = $1 * 1e6} END {printf "%.0f %.0f\n", value[int((NR + 1) / 2)], value[int(NR * 0.99)]}'
 }
 
-# What one GET of a payment costs all processes, from the cache and from PostgreSQL.
+# What one GET of a payment costs all processes, from the cache, from PostgreSQL, and from the server's own memory: a
+# bounded LRU in the reactor would cost the last one at best.
 bench_redis_reads() {
-  local run how requests before url
+  local run how requests url part before after database redis
   local -A all=()
   ids=$(mktemp)
   start_database
   start_processors
   start_redis
-  for how in postgres cache; do
+  database=$DATABASE_URL redis=$REDIS_URL
+  for how in memory postgres cache; do
+    export DATABASE_URL=$database REDIS_URL=$redis
+    [[ $how != memory ]] || unset DATABASE_URL REDIS_URL
     USE_REDIS_SESSION_CACHE=$([[ $how == cache ]] && echo true || echo false) start_repasse
     wait_until_ready
     fill_payments 2000
     read_micros >/dev/null
     url=http://127.0.0.1:$repasse_port/payments/$(head -1 "$ids")
     for ((run = 0; run < runs; ++run)); do
-      before=$(($(cpu_nanos repasse) + $(cpu_nanos redis) + $(cluster_cpu_nanos)))
+      before=("$(cpu_nanos repasse)" "$(cpu_nanos redis)" "$(cluster_cpu_nanos)")
       requests=$(wrk -t1 -c16 -d3s "$url" | awk '/requests in/ {print $1}')
-      all[$how]+=" $(per_request "$before" $(($(cpu_nanos repasse) + $(cpu_nanos redis) + $(cluster_cpu_nanos))) "$requests")"
+      after=("$(cpu_nanos repasse)" "$(cpu_nanos redis)" "$(cluster_cpu_nanos)")
+      for part in 0 1 2; do
+        all[$how$part]+=" $(per_request "${before[part]}" "${after[part]}" "$requests")"
+      done
+      all[$how]+=" $(per_request $((before[0] + before[1] + before[2])) $((after[0] + after[1] + after[2])) "$requests")"
     done
+    # shellcheck disable=SC2086
+    tell "$how: us of server, Redis and PostgreSQL: $(median ${all[${how}0]}) $(median ${all[${how}1]}) $(median ${all[${how}2]})"
     kill -TERM "${servers[repasse]}"
     wait "${servers[repasse]}" || true
     unset 'servers[repasse]'
   done
   # shellcheck disable=SC2086
   row "redis: CPU of all per GET, cache to PostgreSQL" "$(median ${all[cache]})" "$(median ${all[postgres]})" 0.5
+  # shellcheck disable=SC2086
+  row "redis: CPU of all per GET, cache to memory" "$(median ${all[cache]})" "$(median ${all[memory]})"
   rm -f "$ids" "$ids.curl"
   stop_all
   stop_redis
