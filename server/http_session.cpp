@@ -63,7 +63,9 @@ void http_session::ready_to(poller::watched& self, std::uint32_t events) {
   // Both are reported whether wanted or not, until the socket is closed.
   if ((events & (EPOLLERR | EPOLLHUP)) != 0 && !session.lingering_) return session.close();
   if ((events & EPOLLOUT) != 0) session.send({});
-  if ((events & (EPOLLIN | EPOLLHUP)) != 0 && session.fd >= 0) session.receive();
+  if ((events & (EPOLLIN | EPOLLHUP)) == 0 || session.fd < 0) return;
+  if (session.reads()) return session.receive();
+  session.listener_.poller_.want(session, session.interest & ~static_cast<std::uint32_t>(EPOLLIN));
 }
 
 void http_session::receive() {
@@ -285,12 +287,16 @@ void http_session::close() {
 
 void http_session::set_limit(std::uint32_t seconds) { limit_s_ = listener_.now_s_ + seconds; }
 
-/// Reads as long as there is room for what would come; writes what is left.
+/// As long as there is room for what would come.
+bool http_session::reads() const {
+  return lingering_ || (!no_more_requests_ && !blocked_ && pending() < pipeline_max && unsent_.empty());
+}
+
+/// What it does not read it is still told of, until some comes: most peers send nothing while they wait, and
+/// a change costs a system call.
 void http_session::want() {
-  std::uint32_t events = 0;
-  const bool reads =
-      lingering_ || (!no_more_requests_ && !blocked_ && pending() < pipeline_max && unsent_.empty());
-  if (reads) events |= EPOLLIN;
+  std::uint32_t events = interest & EPOLLIN;
+  if (reads()) events |= EPOLLIN;
   if (!unsent_.empty()) events |= EPOLLOUT;
   listener_.poller_.want(*this, events);
 }

@@ -79,6 +79,7 @@ private:
   void close();
   [[nodiscard]] std::size_t pending() const { return exchanges_.size() - first_; }
   void set_limit(std::uint32_t seconds);
+  [[nodiscard]] bool reads() const;
   void want();
 
   listener& listener_;
