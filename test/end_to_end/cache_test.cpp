@@ -2,6 +2,7 @@
 // PostgreSQL is away, the administrator's part, and the flags.
 #define BOOST_TEST_MODULE cache
 #include "test/chaos/house.hpp"
+#include "test/comes.hpp"
 #include "test/end_to_end/requests.hpp"
 #include "test/integration/redis_server.hpp"
 
@@ -19,16 +20,6 @@ using namespace requests;
 using namespace std::chrono_literals;
 
 const std::string admin_token = "an-admin-token-of-32-characters!";
-
-template <typename Condition>
-bool comes(Condition holds, std::chrono::milliseconds limit = 10s) {
-  const auto due = std::chrono::steady_clock::now() + limit;
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > due) return false;
-    std::this_thread::sleep_for(10ms);
-  }
-  return true;
-}
 
 /// Of this binary: each case begins its instances anew, with no payments and no keys.
 struct cached_house {

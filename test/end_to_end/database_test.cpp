@@ -1,6 +1,7 @@
 // repasse and its database from the outside: a start without it, its return, its schema by command, payments
 // that outlive the process.
 #define BOOST_TEST_MODULE database
+#include "test/comes.hpp"
 #include "test/end_to_end/payer.hpp"
 #include "test/integration/postgres_server.hpp"
 
@@ -26,17 +27,6 @@ postgres_server& server_with_empty_schema() {
   if (!server.is_running()) server.start();
   server.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION repasse");
   return server;
-}
-
-/// Whether `holds` becomes true in time.
-template <typename Condition>
-bool comes(Condition holds, std::chrono::milliseconds limit = 10s) {
-  const auto due = std::chrono::steady_clock::now() + limit;
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > due) return false;
-    std::this_thread::sleep_for(10ms);
-  }
-  return true;
 }
 
 bool is_ready(const server_process& server) { return server.caller().call("GET", "/readyz").status == 200U; }

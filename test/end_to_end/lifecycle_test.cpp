@@ -2,6 +2,7 @@
 // acknowledged is left behind, and nobody is left hanging.
 #define BOOST_TEST_MODULE lifecycle
 #include "bench/flat_json.hpp"
+#include "test/comes.hpp"
 #include "test/end_to_end/raw_connection.hpp"
 #include "test/end_to_end/requests.hpp"
 #include "test/end_to_end/server_stack.hpp"
@@ -23,17 +24,6 @@ namespace {
 
 using namespace requests;
 using namespace std::chrono_literals;
-
-/// Whether `holds` becomes true in time.
-template <typename Condition>
-bool comes(Condition holds, std::chrono::seconds limit = 20s) {
-  const auto due = std::chrono::steady_clock::now() + limit;
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > due) return false;
-    std::this_thread::sleep_for(10ms);
-  }
-  return true;
-}
 
 unsigned status_of(const server_process& server, std::string_view target) {
   return server.caller().call("GET", target).status;

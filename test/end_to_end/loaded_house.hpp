@@ -2,6 +2,7 @@
 #pragma once
 
 #include "test/chaos/house.hpp"
+#include "test/comes.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -12,17 +13,6 @@
 #include <vector>
 
 namespace repasse {
-
-/// Whether `holds` becomes true in time.
-template <typename Condition>
-bool comes(Condition holds, std::chrono::milliseconds limit) {
-  const auto due = std::chrono::steady_clock::now() + limit;
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > due) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return true;
-}
 
 /// Of this binary: as its first caller wants it. A case that wants an instance to be other than usual starts
 /// it before its load.

@@ -3,9 +3,7 @@
 
 #include "bench/http_caller.hpp"
 #include "test/end_to_end/child_process.hpp"
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
+#include "test/free_port.hpp"
 
 #include <cstdint>
 #include <fstream>
@@ -14,13 +12,6 @@
 #include <utility>
 
 namespace repasse {
-
-/// A port of loopback on which nobody listens. Another program may take it before it is used.
-inline std::uint16_t free_port() {
-  boost::asio::io_context context;
-  const boost::asio::ip::tcp::endpoint any{boost::asio::ip::address_v4::loopback(), 0};
-  return boost::asio::ip::tcp::acceptor(context, any, false).local_endpoint().port();
-}
 
 inline std::string address_of(std::uint16_t port) { return "127.0.0.1:" + std::to_string(port); }
 

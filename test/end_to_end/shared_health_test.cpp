@@ -2,6 +2,7 @@
 // programs: who asks, how often, and who hears of it when one of them, or Redis, is gone.
 #define BOOST_TEST_MODULE shared_health
 #include "bench/flat_json.hpp"
+#include "test/comes.hpp"
 #include "test/end_to_end/payer.hpp"
 #include "test/integration/postgres_server.hpp"
 #include "test/integration/redis_server.hpp"
@@ -26,17 +27,6 @@ using time_point = std::chrono::steady_clock::time_point;
 const std::array<std::string, 2> names{"default", "fallback"};
 
 time_point now() { return std::chrono::steady_clock::now(); }
-
-/// Whether `holds` becomes true in time.
-template <typename Condition>
-bool comes(Condition holds, std::chrono::milliseconds limit = 10s) {
-  const auto due = now() + limit;
-  while (!holds()) {
-    if (now() > due) return false;
-    sleep_for(5ms);
-  }
-  return true;
-}
 
 postgres_server& server_with_empty_schema() {
   static postgres_server server;

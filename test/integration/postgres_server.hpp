@@ -3,7 +3,7 @@
 // takes about two seconds: one server for each test binary is enough. What cannot be done throws.
 #pragma once
 
-#include <sys/types.h>
+#include "test/integration/test_server.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -29,7 +29,7 @@ public:
   [[nodiscard]] std::string url(std::uint16_t port) const;
   [[nodiscard]] std::string url() const { return url(port_); }
   [[nodiscard]] std::uint16_t port() const { return port_; }
-  [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+  [[nodiscard]] const std::filesystem::path& folder() const { return folder_.path(); }
   static constexpr const char* password = "not-a-secret";
 
   enum class stopping : std::uint8_t { fast, immediate };
@@ -59,16 +59,13 @@ public:
   [[nodiscard]] std::string log() const;
 
 private:
-  [[nodiscard]] std::filesystem::path data() const { return folder_ / "data"; }
-  void make_folder();
+  [[nodiscard]] std::filesystem::path data() const { return folder() / "data"; }
   void wait_until_ended();
 
-  std::filesystem::path folder_;
+  server_folder folder_;
   std::uint16_t port_ = 0; ///< the same for its whole life
   bool is_new_ = true;
   pid_t postmaster_ = -1;
-  pid_t cleaner_ = -1; ///< outlives this process, if only for a moment
-  int alive_ = -1;     ///< a pipe to the cleaner; closed by the end of this process, if not before
 };
 
 } // namespace repasse

@@ -3,7 +3,7 @@
 // takes some ten milliseconds. What cannot be done throws.
 #pragma once
 
-#include <sys/types.h>
+#include "test/integration/test_server.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -27,7 +27,7 @@ public:
   /// `unix:/…`
   [[nodiscard]] std::string file_url() const;
   [[nodiscard]] std::uint16_t port() const { return port_; }
-  [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+  [[nodiscard]] const std::filesystem::path& folder() const { return folder_.path(); }
 
   /// Returns when it answers, its data loaded.
   void start();
@@ -44,17 +44,14 @@ public:
   [[nodiscard]] std::string log() const;
 
 private:
-  void make_folder();
   void configure(const std::vector<std::string>& settings) const;
   void wait_until_ended();
 
   role role_;
   std::vector<std::string> settings_;
-  std::filesystem::path folder_;
+  server_folder folder_{"repasse-redis"};
   std::uint16_t port_ = 0; ///< the same for its whole life
   pid_t process_ = -1;
-  pid_t cleaner_ = -1; ///< outlives this process, if only for a moment
-  int alive_ = -1;     ///< a pipe to the cleaner; closed by the end of this process, if not before
 };
 
 } // namespace repasse
