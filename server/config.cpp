@@ -194,4 +194,11 @@ parsed_config parse_config(const environment& variables, const machine_limits& m
   return reading(variables, machine).finish();
 }
 
+std::vector<std::string> config::processor_names() const {
+  std::vector<std::string> names;
+  for (const processor_settings& one : processors)
+    names.push_back(one.name);
+  return names;
+}
+
 } // namespace repasse

@@ -72,6 +72,9 @@ struct config {
   log_level level = log_level::info;
   log_format format = log_format::text;
   std::chrono::milliseconds slow_query{100};
+
+  /// In configured order.
+  [[nodiscard]] std::vector<std::string> processor_names() const;
 };
 
 inline constexpr std::size_t reactors_max = 256;

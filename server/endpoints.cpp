@@ -83,6 +83,13 @@ bool read_filters(const query_parameters& parameters, const std::vector<std::str
   return true;
 }
 
+http_response invalidated(std::optional<std::uint64_t> payments) {
+  if (!payments) return unavailable("Redis does not answer");
+  http_response response;
+  response.body = "{\"invalidated\":" + std::to_string(*payments) + "}";
+  return response;
+}
+
 /// Takes as long whatever the difference is.
 bool equal_in_constant_time(std::string_view given, std::string_view wanted) {
   unsigned difference = given.size() == wanted.size() ? 0 : 1;
@@ -95,10 +102,12 @@ bool equal_in_constant_time(std::string_view given, std::string_view wanted) {
 } // namespace
 
 endpoints::endpoints(clock& time, ledger& books, copies kept, const config& settings, reactors& all)
-    : clock_(time), ledger_(books), copies_(kept), settings_(settings), all_(all) {
-  for (const processor_settings& one : settings.processors)
-    names_.push_back(one.name);
-}
+    : clock_(time),
+      ledger_(books),
+      copies_(kept),
+      settings_(settings),
+      names_(settings.processor_names()),
+      all_(all) {}
 
 const std::vector<endpoints::route>& endpoints::routes() {
   static const std::vector<route> table = {
@@ -306,10 +315,7 @@ task<http_response> endpoints::cache_stats(const endpoint_request&, const query&
 task<http_response> endpoints::invalidate_all(const endpoint_request&, const query&) {
   if (copies_.payments == nullptr) co_return problem(404, "there is no cache");
   const auto gone = co_await copies_.payments->invalidate_all(clock_.now() + invalidate_limit);
-  if (!gone) co_return unavailable("Redis does not answer");
-  http_response response;
-  response.body = "{\"invalidated\":" + std::to_string(*gone) + "}";
-  co_return response;
+  co_return invalidated(gone);
 }
 
 task<http_response> endpoints::invalidate(std::string id) {
@@ -317,10 +323,7 @@ task<http_response> endpoints::invalidate(std::string id) {
   const std::optional<payment_id> wanted = parse_payment_id(id);
   if (!wanted) co_return problem(404, "no such payment: a correlationId is a UUID");
   const auto gone = co_await copies_.payments->invalidate(*wanted);
-  if (!gone) co_return unavailable("Redis does not answer");
-  http_response response;
-  response.body = "{\"invalidated\":" + std::to_string(*gone) + "}";
-  co_return response;
+  co_return invalidated(gone);
 }
 
 /// Empty if the request is the administrator's. Without a token configured there are no such paths.

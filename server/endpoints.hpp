@@ -59,8 +59,8 @@ private:
   ledger& ledger_;
   copies copies_;
   const config& settings_;
-  reactors& all_;
   std::vector<std::string> names_; ///< of the processors, in order
+  reactors& all_;
 };
 
 } // namespace repasse

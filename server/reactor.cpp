@@ -70,8 +70,7 @@ std::unique_ptr<postgres_ledger> make_database(clock& time, const config& settin
   if (!settings.use_database_storage) return nullptr;
   postgres_ledger::config how;
   how.url = settings.database_url;
-  for (const processor_settings& one : settings.processors)
-    how.processors.push_back(one.name);
+  how.processors = settings.processor_names();
   how.connect_limit = std::min<std::chrono::nanoseconds>(settings.database_conn_timeout, connect_limit_max);
   how.lifetime = settings.database_conn_lifetime;
   how.slow = settings.slow_query;
@@ -108,18 +107,11 @@ std::unique_ptr<intake> make_intake(clock& time, redis_connection* redis, const 
   return std::make_unique<intake>(time, *redis, names, std::move(how));
 }
 
-std::vector<std::string> names_of(const config& settings) {
-  std::vector<std::string> made;
-  for (const processor_settings& one : settings.processors)
-    made.push_back(one.name);
-  return made;
-}
-
 std::unique_ptr<cached_ledger> make_cache(clock& time, ledger& below, redis_connection* redis,
                                           const redis_names& names, const config& settings) {
   if (!settings.use_redis_session_cache || redis == nullptr) return nullptr;
   cached_ledger::config how;
-  how.processors = names_of(settings);
+  how.processors = settings.processor_names();
   how.ttl = settings.cache_ttl;
   return std::make_unique<cached_ledger>(time, below, *redis, names, how);
 }
@@ -129,7 +121,7 @@ std::unique_ptr<totals_copy> make_copy(clock& time, postgres_ledger* books, cach
                                        const config& settings) {
   if (books == nullptr || cache == nullptr) return nullptr;
   totals_copy::config how;
-  how.processors = names_of(settings);
+  how.processors = settings.processor_names();
   how.seed = static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
   return std::make_unique<totals_copy>(time, *books, *cache, *redis, names, how);
 }
@@ -255,8 +247,7 @@ prober::calls reactor::probe_calls() {
 std::unique_ptr<watcher> reactor::make_watcher(const config& settings, std::uint32_t number) {
   if (!settings.use_redis_health_monitoring) return nullptr;
   watcher::config how;
-  for (const processor_settings& one : settings.processors)
-    how.processors.push_back(one.name);
+  how.processors = settings.processor_names();
   how.link = redis_config(settings, "health", number);
   watcher::calls calls;
   calls.heard = [this](processor_index index, const health_report& report) { heard(index, report); };
@@ -318,9 +309,7 @@ reactor_report reactor::report() const {
   made.waiting = flow_.waiting();
   made.epoch = flow_.epoch();
   made.has_epoch = flow_.epoch() != 0;
-  // The flow learns only from its next payment that the ledger is away.
-  made.can_accept = (flow_.can_append() && made.books.is_up) ||
-                    (flow_.can_take_in() && (flow_.is_ledger_away() || !made.books.is_up));
+  made.can_accept = flow_.can_accept();
   made.since = std::max(started_, flow_.can_accept_since());
   return made;
 }

@@ -22,9 +22,7 @@ public:
   }
   [[nodiscard]] std::string health_updates() const { return root_ + "processor:health:updates"; }
   /// Of the session cache.
-  [[nodiscard]] std::string payment(const payment_id& id) const {
-    return under("payment:correlation:", to_string(id));
-  }
+  [[nodiscard]] std::string payment(const payment_id& id) const { return payments() + to_string(id); }
   /// Every payment of the session cache has this before its id.
   [[nodiscard]] std::string payments() const { return root_ + "payment:correlation:"; }
   /// Which edition of the books is current.
