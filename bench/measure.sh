@@ -49,15 +49,18 @@ start_processors() {
   start fallback "$fallback_port" "$bin/bench/processor-simulator" --port "$fallback_port" --fee 0.15
 }
 
-stop_all() {
+# stop NAME...: returns once those that run have ended.
+stop() {
   local name
-  for name in repasse yardstick default fallback; do
+  for name in "$@"; do
     [[ -n ${servers[$name]-} ]] || continue
     kill -TERM "${servers[$name]}" 2>/dev/null || true
     wait "${servers[$name]}" 2>/dev/null || true
     unset "servers[$name]"
   done
 }
+
+stop_all() { stop repasse yardstick default fallback; }
 trap stop_all EXIT
 
 # User and system time of all threads of a server so far, in nanoseconds.

@@ -248,9 +248,7 @@ read_filled() {
     summaries[$count]+=" $("$bin/bench/summary-load" "$repasse_port" "$count" summary)"
     pages[$count]+=" $("$bin/bench/summary-load" "$repasse_port" "$count" page)"
   done
-  kill -TERM "${servers[repasse]}"
-  wait "${servers[repasse]}" || true
-  unset 'servers[repasse]'
+  stop repasse
 }
 
 # What chose the indexes and the fill factor: the same work on the real schema, changed in one thing.

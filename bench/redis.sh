@@ -14,9 +14,7 @@ start_redis() {
 stop_redis() {
   unset REDIS_URL
   [[ -n ${servers[redis]-} ]] || return 0
-  kill -TERM "${servers[redis]}" 2>/dev/null || true
-  wait "${servers[redis]}" 2>/dev/null || true
-  unset "servers[redis]"
+  stop redis
   rm -rf "$redis_folder"
 }
 
@@ -49,9 +47,7 @@ bench_redis_cost() {
       load_cpu repasse "$repasse_port" "$rate" 1
       load_cpu repasse "$repasse_port" "$rate" "$seconds"
       all[$how]+=" $micros"
-      kill -TERM "${servers[repasse]}"
-      wait "${servers[repasse]}" || true
-      unset 'servers[repasse]'
+      stop repasse
     done
   done
   # shellcheck disable=SC2086
@@ -181,9 +177,7 @@ bench_redis_reads() {
     done
     # shellcheck disable=SC2086
     tell "$how: us of server, Redis and PostgreSQL: $(median ${all[${how}0]}) $(median ${all[${how}1]}) $(median ${all[${how}2]})"
-    kill -TERM "${servers[repasse]}"
-    wait "${servers[repasse]}" || true
-    unset 'servers[repasse]'
+    stop repasse
   done
   # shellcheck disable=SC2086
   row "redis: CPU of all per GET, cache to PostgreSQL" "$(median ${all[cache]})" "$(median ${all[postgres]})" 0.5
@@ -220,9 +214,7 @@ bench_redis_table() {
     json=$(load_at "$repasse_port" 1000 3)
     printf '%-22s %9s us %9s us %9s us %9s us %7s ms %7s MB\n' "$how" "${cold% *}" "${hot% *}" \
       "$(member p50 "${json#*latencyMicros}")" "$(member p99 "${json#*latencyMicros}")" "$started" "$(resident_megabytes repasse)"
-    kill -TERM "${servers[repasse]}"
-    wait "${servers[repasse]}" || true
-    unset 'servers[repasse]'
+    stop repasse
   done
   export DATABASE_URL=$database
   rm -f "$ids" "$ids.curl"
