@@ -20,9 +20,9 @@ stop_redis() {
 
 redis_says() { redis-cli -p "$redis_port" "$@"; }
 
-# kill_database: the postmaster by SIGKILL; its backends end by themselves.
+# kill_database: the postmaster by SIGKILL, if it runs; its backends end by themselves.
 kill_database() {
-  kill -KILL "$(head -1 "$cluster_folder/postmaster.pid")"
+  kill -KILL "$(head -1 "$cluster_folder/postmaster.pid")" 2>/dev/null || return 0
   sleep 0.5
 }
 
@@ -57,9 +57,33 @@ bench_redis_cost() {
   stop_database
 }
 
-# Redis alone takes in; then PostgreSQL comes back, and the processors are held back.
+# import_of COUNT: takes in so many by Redis alone, then PostgreSQL comes back; sets `first` to the milliseconds until
+# the first import, and `rate` to the payments per second from then on.
+import_of() {
+  local before after begun=0 rows waiting
+  rows=$(rows_in_database)
+  kill_database
+  while (($(redis_says XLEN repasse:intake) < $1)); do
+    wrk_connections=256 wrk_requests "$repasse_port" 1 3 >/dev/null || fail 'not every payment was taken in'
+  done
+  waiting=$(redis_says XLEN repasse:intake)
+  tell "$waiting payments wait for PostgreSQL; it comes back"
+  start_cluster "$cluster_folder" shared_buffers=512MB max_wal_size=4GB
+  before=$(date +%s%N)
+  while (($(redis_says XLEN repasse:intake) > 0)); do
+    ((begun > 0 || $(redis_says XLEN repasse:intake) == waiting)) || begun=$(date +%s%N)
+    sleep 0.05
+    (($(date +%s%N) - before < 120000000000)) || break
+  done
+  after=$(date +%s%N)
+  (($(rows_in_database) - rows >= waiting)) || fail "$waiting payments were taken in, $(rows_in_database) are in the database"
+  first=$(((begun - before) / 1000000))
+  rate=$((waiting * 1000 / ((after - begun) / 1000000 + 1)))
+}
+
+# Redis alone takes in; then PostgreSQL comes back, and the processors are held back, or at work.
 bench_redis_intake() {
-  local requests before after run rates=() count=${INTAKE_PAYMENTS:-1000000} imported begun=0 rows
+  local requests run rates=() first rate
   start_database
   start_redis
   MAX_BACKLOG=10000000 start_repasse
@@ -72,23 +96,14 @@ bench_redis_intake() {
     rates+=("$((requests / 3))")
   done
   row 'redis: payments taken in per second' "$(median "${rates[@]}")" - 30000 '>='
-  while (($(redis_says XLEN repasse:intake) < count)); do
-    wrk_connections=256 wrk_requests "$repasse_port" 1 3 >/dev/null || fail 'not every payment was taken in'
-  done
-  imported=$(redis_says XLEN repasse:intake)
-  tell "$imported payments wait for PostgreSQL; it comes back"
-  start_cluster "$cluster_folder" shared_buffers=512MB max_wal_size=4GB
-  before=$(date +%s%N)
-  while (($(redis_says XLEN repasse:intake) > 0)); do
-    ((begun > 0 || $(redis_says XLEN repasse:intake) == imported)) || begun=$(date +%s%N)
-    sleep 0.05
-    (($(date +%s%N) - before < 120000000000)) || break
-  done
-  after=$(date +%s%N)
-  rows=$(rows_in_database)
-  ((rows >= imported)) || fail "$imported payments were taken in, $rows are in the database"
-  row 'redis: ms from its return to the first import' $(((begun - before) / 1000000)) - 1000
-  row 'redis: payments imported per second' $((imported * 1000 / ((after - begun) / 1000000 + 1))) - 30000 '>='
+  import_of "${INTAKE_PAYMENTS:-1000000}"
+  row 'redis: ms from its return to the first import' "$first" - 1000
+  row 'redis: payments imported per second' "$rate" - 30000 '>='
+  tell 'and with processors that take them at once'
+  start_processors
+  import_of 300000
+  row 'redis: ms to the first import, processors at work' "$first" - 1000
+  row 'redis: imported per second, processors at work' "$rate" - 20000 '>='
   stop_all
   stop_redis
   stop_database
@@ -187,6 +202,56 @@ bench_redis_reads() {
   stop_all
   stop_redis
   stop_database
+}
+
+# opened_at LOG: when that instance's breaker opened last, in milliseconds; 0: it has not.
+opened_at() {
+  local time
+  time=$(grep 'breaker open' "$1" | tail -1 | cut -d' ' -f1) || true
+  [[ -n $time ]] && date -d "$time" +%s%3N || echo 0
+}
+
+# is_closed PORT: the first processor's breaker, there.
+is_closed() { curl -fs "http://127.0.0.1:$1/processors" | grep -oE '"breaker":"[a-z-]+"' | head -1 | grep -q closed; }
+
+fails() {
+  curl -fs -X PUT -H 'X-Rinha-Token: 123' -d "{\"failure\":$1}" "http://127.0.0.1:$default_port/admin/configurations/failure" >/dev/null
+}
+
+# Two instances, one of which alone is posted to: its processor fails, and the other's breaker opens by its word.
+bench_redis_health() {
+  local run port try other_port=$((base_port + 5)) here there lags=() logs
+  logs=$(mktemp -d)
+  start_database
+  start_redis
+  start_processors
+  start repasse "$repasse_port" env REACTORS=1 LOG_LEVEL=info bash -c "exec '$bin/server/repasse' 2>'$logs/here'"
+  start other "$other_port" env REACTORS=1 LOG_LEVEL=info LISTEN="127.0.0.1:$other_port" \
+    bash -c "exec '$bin/server/repasse' 2>'$logs/there'"
+  wait_until_ready
+  sleep 1
+  for ((run = 0; run < runs; ++run)); do
+    for port in "$repasse_port" "$other_port"; do
+      for ((try = 0; try < 300; ++try)); do
+        is_closed "$port" && break
+        load_at "$port" 50 1 >/dev/null
+      done
+    done
+    sleep 1.2 # a success within the last second would outweigh the other's word
+    here=$(opened_at "$logs/here") there=$(opened_at "$logs/there")
+    fails true
+    load_at "$repasse_port" 50 1 >/dev/null
+    fails false
+    (($(opened_at "$logs/here") > here && $(opened_at "$logs/there") > there)) || fail 'a breaker did not open'
+    lags+=("$(($(opened_at "$logs/there") - $(opened_at "$logs/here")))")
+  done
+  tell "of each run: ${lags[*]} ms"
+  row "redis: ms from a breaker's change to the other instance" "$(median "${lags[@]}")" - 10
+  stop other
+  stop_all
+  stop_redis
+  stop_database
+  rm -rf "$logs"
 }
 
 # Memory, PostgreSQL, PostgreSQL with Redis, side by side.

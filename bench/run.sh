@@ -171,9 +171,9 @@ case ${1-} in
     ;;
   redis)
     print_head
-    for figure in cost reads intake loss table; do "bench_redis_$figure"; done
+    for figure in cost reads intake loss health table; do "bench_redis_$figure"; done
     ;;
-  redis-cost | redis-reads | redis-intake | redis-loss | redis-table)
+  redis-cost | redis-reads | redis-intake | redis-loss | redis-health | redis-table)
     print_head
     "bench_${1//-/_}"
     ;;
@@ -189,7 +189,7 @@ case ${1-} in
   *)
     echo "bench: no such figure: $1; there are accept, pipelined, flow, idle, start, summary, rate, reference, postgres," \
       'postgres-latency, postgres-reads, postgres-hot, postgres-snapshot, redis, redis-cost, redis-reads, redis-intake, redis-loss,' \
-      'redis-table' >&2
+      'redis-health, redis-table' >&2
     exit 2
     ;;
 esac

@@ -114,7 +114,6 @@ task<> payment_flow::journal() {
   for (;;) {
     const std::span<entry> batch = co_await appends_.next();
     appending_ = batch;
-    append_due_ = clock_.now() + append_patience;
     co_await append(batch);
     append_due_ = never;
   }
@@ -133,6 +132,7 @@ task<> payment_flow::append(std::span<entry> batch) {
   }
   bool in_doubt = false;
   for (;;) {
+    append_due_ = clock_.now() + append_patience; // again with each try: others may wait behind it by now
     while (epoch_ == 0) {
       const bool begun = co_await epoch_begun_.wait_for(epoch_patience);
       if (epoch_ != 0 || (begun && !stuck_)) continue;
