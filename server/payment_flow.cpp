@@ -114,6 +114,7 @@ task<> payment_flow::journal() {
   for (;;) {
     const std::span<entry> batch = co_await appends_.next();
     appending_ = batch;
+    append_due_ = clock_.now() + append_patience;
     co_await append(batch);
     append_due_ = never;
   }
@@ -132,7 +133,6 @@ task<> payment_flow::append(std::span<entry> batch) {
   }
   bool in_doubt = false;
   for (;;) {
-    append_due_ = clock_.now() + append_patience; // again with each try: others may wait behind it by now
     while (epoch_ == 0) {
       const bool begun = co_await epoch_begun_.wait_for(epoch_patience);
       if (epoch_ != 0 || (begun && !stuck_)) continue;
@@ -148,7 +148,10 @@ task<> payment_flow::append(std::span<entry> batch) {
       co_return conclude(batch, epoch);
     case ledger_status::unavailable:
       vouched_ = false;
-      if (in_doubt) break;
+      if (in_doubt) {
+        give_up_waiting(batch); // again: with a new epoch others may wait behind it by now
+        break;
+      }
       stuck_ = false; // the next one asks again, and is told at once
       co_return refuse(batch);
     case ledger_status::in_doubt:
@@ -188,9 +191,11 @@ void payment_flow::conclude(std::span<entry> batch, epoch_id epoch) {
       verdict = accept_verdict::conflict;
       let_go(one);
       break;
-    case append_item::verdict::unaudited:
-      refuse({&one, 1});
-      continue;
+    case append_item::verdict::unaudited: // known to be in conflict: nothing for the intake
+      ++counters_.refused;
+      verdict = accept_verdict::unavailable;
+      let_go(one);
+      break;
     case append_item::verdict::full:
       full_ = true;
       ++counters_.refused;
@@ -310,7 +315,7 @@ task<> payment_flow::take_in() {
 void payment_flow::look_after_stores() {
   const steady_time now = clock_.now();
   if (now >= append_due_ && can_take_in()) {
-    append_due_ = never;
+    append_due_ = now + append_patience;
     give_up_waiting(appending_);
   }
   if (now < take_in_due_) return;

@@ -132,18 +132,19 @@ public:
   [[nodiscard]] std::size_t waiting() const { return held_.waiting() + refused_waiting_.size(); }
   /// The ledger answers, had room for the last payment, and fewer wait than are allowed.
   [[nodiscard]] bool can_append() const {
-    return !is_ledger_away() && !full_ && held_.size() < config_.backlog_max;
+    return vouched_ && !stuck_ && !full_ && epoch_ != 0 && held_.size() < config_.backlog_max;
   }
-  /// Or the ledger is away, and the intake is open.
-  [[nodiscard]] bool can_accept() const { return can_append() || (is_ledger_away() && can_take_in()); }
+  /// Or the ledger is away, and the intake is open. The ledger may say so before an append has found it.
+  [[nodiscard]] bool can_accept(bool ledger_is_up = true) const {
+    const bool is_away = is_ledger_away() || !ledger_is_up;
+    return is_away ? can_take_in() : can_append();
+  }
   [[nodiscard]] bool can_take_in() const {
     return intake_ != nullptr && intake_->is_open() && !is_intake_stuck_;
   }
   [[nodiscard]] bool may_import() const { return epoch_ != 0 && !stuck_ && !leaving_; }
-  /// As the last append has found it, or as it says by itself, which may be sooner.
-  [[nodiscard]] bool is_ledger_away() const {
-    return stuck_ || !vouched_ || epoch_ == 0 || !ledger_.health().is_up;
-  }
+  /// As the last append has found it.
+  [[nodiscard]] bool is_ledger_away() const { return stuck_ || !vouched_ || epoch_ == 0; }
   /// When that last changed, to some ten milliseconds.
   [[nodiscard]] steady_time can_accept_since() const { return could_accept_since_; }
 

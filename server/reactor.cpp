@@ -309,7 +309,7 @@ reactor_report reactor::report() const {
   made.waiting = flow_.waiting();
   made.epoch = flow_.epoch();
   made.has_epoch = flow_.epoch() != 0;
-  made.can_accept = flow_.can_accept();
+  made.can_accept = flow_.can_accept(made.books.is_up);
   made.since = std::max(started_, flow_.can_accept_since());
   return made;
 }

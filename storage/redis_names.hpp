@@ -28,7 +28,9 @@ public:
   /// Which edition of the books is current.
   [[nodiscard]] std::string edition() const { return root_ + "payment:edition"; }
   /// The amount of a payment taken in, until it is imported.
-  [[nodiscard]] std::string taken_in(const payment_id& id) const { return under("intake:", to_string(id)); }
+  [[nodiscard]] std::string taken_in(const payment_id& id) const { return all_taken_in() + to_string(id); }
+  /// Every such key has this before its id.
+  [[nodiscard]] std::string all_taken_in() const { return root_ + "intake:"; }
   /// The stream of payments taken in.
   [[nodiscard]] std::string intake() const { return root_ + "intake"; }
   /// The copy of the totals by second.
