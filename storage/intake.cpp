@@ -355,15 +355,15 @@ task<std::vector<taken_payment>> intake::read(bool of_dead_consumers, std::size_
   if (verdict != redis_verdict::done) co_return found;
   const redis_reply& reply = asked.reply(0);
   if (of_dead_consumers && reply.list.size() >= 2)
-    read_entries(reply.list[1], found);
+    read_entries(reply.list[1], true, found);
   else if (!of_dead_consumers && reply.list.size() == 1 && reply.list[0].list.size() == 2)
-    read_entries(reply.list[0].list[1], found);
+    read_entries(reply.list[0].list[1], true, found);
   co_return found;
 }
 
-/// Once for each start of Redis, when no consumer has anything in hand: from a torn file it may load entries
-/// anew that the group is past and has in no list. (A file that ends within a MULTI keeps that MULTI, and
-/// what follows it, until the next start: valkey-io/valkey#4342.)
+/// Once for each connection, which a start of Redis ends, when no consumer has anything in hand: from a torn
+/// file it may load entries anew that the group is past and has in no list. (A file that ends within a MULTI
+/// keeps that MULTI, and what follows it, until the next start: valkey-io/valkey#4342.)
 task<std::vector<taken_payment>> intake::sweep(std::size_t count) {
   std::vector<taken_payment> found;
   if (std::exchange(swept_generation_, redis_.generation()) != redis_.generation()) sweep_from_ = "-";
@@ -381,12 +381,12 @@ task<std::vector<taken_payment>> intake::sweep(std::size_t count) {
   sweep_from_.clear();
   if (entries.size() == count && !entries.back().list.empty())
     sweep_from_ = '(' + entries.back().list[0].text;
-  read_entries(asked.reply(1), found);
+  read_entries(asked.reply(1), false, found);
   co_return found;
 }
 
-/// What is no payment stays in the stream, taken out of the group.
-void intake::read_entries(const redis_reply& entries, std::vector<taken_payment>& to) {
+/// What is no payment stays in the stream; `is_in_hand`: taken out of the group's list.
+void intake::read_entries(const redis_reply& entries, bool is_in_hand, std::vector<taken_payment>& to) {
   for (const redis_reply& entry : entries.list) {
     taken_payment one;
     bool is_right = entry.list.size() == 2 && read_entry_id(entry.list[0].text, one);
@@ -411,7 +411,7 @@ void intake::read_entries(const redis_reply& entries, std::vector<taken_payment>
       to.push_back(one);
       continue;
     }
-    if (entry.list.empty()) continue;
+    if (entry.list.empty() || !is_in_hand) continue;
     spdlog::critical("entry {} of the intake is no payment: it stays there", entry.list[0].text);
     redis_batch told;
     told.add({"XACK", names_.intake(), group, entry.list[0].text});
@@ -451,17 +451,26 @@ task<> intake::forget(std::vector<taken_payment> payments) {
   static_cast<void>(co_await redis_.exec(told, clock_.now() + look_limit));
 }
 
-/// The keys first: one that stayed alone would say `known` for ever. What is imported just now may still
-/// come.
+/// Up to the newest entry, and its key first: a key that stayed alone would say `known` for ever. What is
+/// taken in meanwhile stays, and what is imported just now may still come.
 task<bool> intake::purge() {
   if (!is_reached()) co_return true; // no request fails for want of Redis
-  const auto gone =
-      co_await remove_keys(redis_, clock_, names_.root() + "intake:", clock_.now() + purge_limit);
-  if (!gone) co_return false;
+  const std::string stream = names_.intake();
   redis_batch asked;
-  asked.add({"XTRIM", names_.intake(), "MAXLEN", "0"});
-  const redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
-  co_return verdict == redis_verdict::done;
+  asked.add({"XREVRANGE", stream, "+", "-", "COUNT", "1"});
+  redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
+  if (verdict != redis_verdict::done || asked.reply(0).is_error()) co_return false;
+  taken_payment newest;
+  const std::vector<redis_reply>& entries = asked.reply(0).list;
+  if (!entries.empty() && !entries[0].list.empty()) read_entry_id(entries[0].list[0].text, newest);
+  const auto gone = co_await remove_keys(redis_, clock_, names_.all_taken_in(), clock_.now() + purge_limit);
+  if (!gone) co_return false;
+  ++newest.entry_number;
+  const std::string first_kept = entry_id(newest);
+  asked.clear();
+  asked.add({"XTRIM", stream, "MINID", first_kept});
+  verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
+  co_return verdict == redis_verdict::done && !asked.reply(0).is_error();
 }
 
 } // namespace repasse

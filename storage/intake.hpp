@@ -81,9 +81,9 @@ public:
   // For the importer.
 
   /// Up to `count` payments to import, oldest first: what this instance remembers, then what nobody has taken
-  /// out of the stream, then what a consumer took out 5 s ago and has not imported, then once for each start
-  /// of Redis whatever else it holds: also while nothing more is taken in. Empty also while Redis does not
-  /// answer.
+  /// out of the stream, then what a consumer took out 5 s ago and has not imported, then once for each
+  /// connection whatever else Redis holds: also while nothing more is taken in. Empty also while Redis does
+  /// not answer.
   task<std::vector<taken_payment>> next(std::size_t count);
   /// Could not be imported now.
   void put_back(std::span<const taken_payment> payments);
@@ -104,7 +104,7 @@ private:
   void close(std::string why);
   task<std::vector<taken_payment>> read(bool of_dead_consumers, std::size_t count);
   task<std::vector<taken_payment>> sweep(std::size_t count);
-  void read_entries(const redis_reply& entries, std::vector<taken_payment>& to);
+  void read_entries(const redis_reply& entries, bool is_in_hand, std::vector<taken_payment>& to);
 
   clock& clock_;
   redis_connection& redis_;

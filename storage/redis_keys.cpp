@@ -49,8 +49,9 @@ task<std::optional<std::uint64_t>> remove_keys(redis_connection& redis, clock& t
     work.clear();
     work.add(words);
     const redis_verdict verdict = co_await redis.exec(work, time.now() + step_limit);
-    if (verdict != redis_verdict::done) co_return std::nullopt;
-    gone += static_cast<std::uint64_t>(work.reply(0).as_number().value_or(0));
+    const auto number = verdict == redis_verdict::done ? work.reply(0).as_number() : std::nullopt;
+    if (!number) co_return std::nullopt;
+    gone += static_cast<std::uint64_t>(*number);
   } while (cursor != "0" && time.now() < due);
   if (cursor != "0") co_return std::nullopt;
   co_return gone;

@@ -1,4 +1,5 @@
-// All keys with one prefix, in steps of some hundred (SCAN), so that Redis serves others in between.
+// All keys with one prefix, in steps of some hundred (SCAN), so that Redis serves others in between. For the
+// session cache and the intake; never on the way of a payment.
 #pragma once
 
 #include "storage/redis_connection.hpp"
@@ -17,11 +18,11 @@ struct redis_key_step {
 /// How many keys of Redis one step looks at; which of them have the prefix is another thing.
 inline constexpr std::uint64_t redis_key_step_size = 512;
 
-/// The first step has the cursor `0`. None: Redis does not answer within a second.
+/// The first step has the cursor `0`. None: Redis does not answer within a second, or refuses.
 task<std::optional<redis_key_step>> next_keys(redis_connection& redis, clock& time, std::string prefix,
                                               std::string cursor);
 
-/// How many were removed; none: not all of them were, until `due` or since Redis does not answer.
+/// How many were removed; none: not all of them were, until `due` or since Redis does not answer, or refuses.
 task<std::optional<std::uint64_t>> remove_keys(redis_connection& redis, clock& time, std::string prefix,
                                                steady_time due);
 

@@ -413,6 +413,21 @@ BOOST_AUTO_TEST_CASE(a_purge_leaves_nothing) {
   BOOST_TEST(server.cli({"EXISTS", "repasse:payment:correlation:x"}) == "1");
 }
 
+BOOST_AUTO_TEST_CASE(a_purge_that_redis_refuses_is_none) {
+  redis_server& server = shared_redis();
+  loop here;
+  taker one(here, server);
+  one.until_open();
+  one.take(1);
+  server.cli({"CONFIG", "SET", "min-replicas-to-write", "1"});
+  BOOST_TEST(!here.await(one.books->purge()));
+  server.cli({"CONFIG", "SET", "min-replicas-to-write", "0"});
+  BOOST_TEST(server.cli({"XLEN", "repasse:intake"}) == "1");
+  BOOST_TEST(here.await(one.books->purge()));
+  BOOST_TEST(server.cli({"KEYS", "repasse:*"}) == "repasse:intake");
+  BOOST_TEST(server.cli({"XLEN", "repasse:intake"}) == "0");
+}
+
 BOOST_AUTO_TEST_CASE(names_may_stand_alone_and_share_a_slot) {
   redis_server& server = shared_redis();
   for (const std::string prefix : {"", "{repasse}"}) {
