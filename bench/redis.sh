@@ -22,7 +22,10 @@ redis_says() { redis-cli -p "$redis_port" "$@"; }
 
 # kill_database: the postmaster by SIGKILL, if it runs; its backends end by themselves.
 kill_database() {
-  kill -KILL "$(head -1 "$cluster_folder/postmaster.pid")" 2>/dev/null || return 0
+  local postmaster
+  postmaster=$(head -1 "$cluster_folder/postmaster.pid")
+  [[ -e /proc/$postmaster/comm && $(<"/proc/$postmaster/comm") == postgres ]] || return 0
+  kill -KILL "$postmaster"
   sleep 0.5
 }
 
@@ -118,29 +121,33 @@ errors_and_p99() {
 
 # At 1,000 requests per second one of the stores is killed in the middle.
 bench_redis_loss() {
-  local rate=1000 before during killer
+  local rate=1000 before during killer run refused=0 p99_before=() p99_during=()
   start_database
   start_redis
   start_processors
   start_repasse
   wait_until_ready
   errors_and_p99 1 $rate >/dev/null
-  before=$(errors_and_p99 3 $rate)
-  (sleep 0.5 && kill -KILL "${servers[redis]}") &
-  killer=$!
-  during=$(errors_and_p99 1 $rate)
-  wait "$killer"
-  row 'redis killed: requests refused, of 1,000' "${during% *}" - 0
-  row 'redis killed: p99 of that second, us' "${during#* }" "${before#* }" 2
-  stop_redis
-  start_redis
-  sleep 2
-  (sleep 0.5 && kill -KILL "$(head -1 "$cluster_folder/postmaster.pid")") &
+  for ((run = 0; run < runs; ++run)); do
+    before=$(errors_and_p99 3 $rate)
+    (sleep 0.5 && kill -KILL "${servers[redis]}") &
+    killer=$!
+    during=$(errors_and_p99 1 $rate)
+    wait "$killer"
+    refused=$((refused + ${before% *} + ${during% *}))
+    p99_before+=("${before#* }") p99_during+=("${during#* }")
+    stop_redis
+    start_redis
+    sleep 2
+  done
+  row "redis killed $runs times: requests refused" $refused - 0
+  row 'redis killed: p99 of that second, us' "$(median "${p99_during[@]}")" "$(median "${p99_before[@]}")" 2
+  (sleep 0.5 && kill_database) &
   killer=$!
   during=$(errors_and_p99 3 $rate)
   wait "$killer"
   row 'PostgreSQL killed: requests refused, of 3,000' "${during% *}" - 1000
-  row 'PostgreSQL killed: p99 of those 3 s, us' "${during#* }" "${before#* }"
+  row 'PostgreSQL killed: p99 of those 3 s, us' "${during#* }" "$(median "${p99_before[@]}")"
   stop_all
   stop_redis
   stop_database
