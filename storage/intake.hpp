@@ -6,6 +6,8 @@
 // nothing of ours. What this instance took in it also remembers until the import, and takes in anew if Redis
 // has lost it: each instance has a consumer of its own in the stream's group, which is gone with whatever is
 // lost by an emptied Redis; what a cut file may have lost is looked for after each reconnection.
+//   intake.cpp         taking in, taking out, purge
+//   intake_watch.cpp   whether it may be open, what Redis has lost
 #pragma once
 
 #include "storage/redis_connection.hpp"
@@ -95,6 +97,11 @@ public:
   task<bool> purge();
 
 private:
+  static constexpr std::string_view group = "repasse";
+  static constexpr std::chrono::nanoseconds look_limit = std::chrono::seconds{1};
+  static constexpr const char* no_room = "as many payments wait for PostgreSQL as are allowed";
+  static std::string_view script_text();
+
   [[nodiscard]] bool is_reached() const { return redis_.now_in() == redis_connection::state::connected; }
   task<> watch();
   task<> look();
