@@ -48,7 +48,11 @@ start_cluster() {
   cluster_url="postgresql:///postgres?host=${folder// /%20}&user=postgres"
 }
 
-stop_cluster() { as_postgres "$postgres_bin/pg_ctl" -D "$cluster_folder" -m fast -w stop >/dev/null || true; }
+# stop_cluster: unless it has been killed.
+stop_cluster() {
+  as_postgres "$postgres_bin/pg_ctl" -D "$cluster_folder" status >/dev/null || return 0
+  as_postgres "$postgres_bin/pg_ctl" -D "$cluster_folder" -m fast -w stop >/dev/null || true
+}
 
 # cluster_sql TEXT: rows as lines, columns separated by spaces.
 cluster_sql() { psql -qAt -F ' ' -v ON_ERROR_STOP=1 -d "$cluster_url" -c "$1"; }
