@@ -11,6 +11,8 @@ source bench/measure.sh
 source bench/postgres.sh
 # shellcheck source=bench/redis.sh
 source bench/redis.sh
+# shellcheck source=bench/nginx.sh
+source bench/nginx.sh
 trap 'stop_all; stop_redis; stop_database' EXIT
 
 # compare_wrk OUR_DEPTH SECONDS: sets `ours` and `yardstick` to microseconds of CPU per payment, `answered`
@@ -177,7 +179,7 @@ case ${1-} in
     print_head
     "bench_${1//-/_}"
     ;;
-  accept | pipelined | flow | idle | start | summary | rate)
+  accept | pipelined | flow | idle | start | summary | rate | nginx)
     print_head
     "bench_$1"
     ;;
@@ -189,7 +191,7 @@ case ${1-} in
   *)
     echo "bench: no such figure: $1; there are accept, pipelined, flow, idle, start, summary, rate, reference, postgres," \
       'postgres-latency, postgres-reads, postgres-hot, postgres-snapshot, redis, redis-cost, redis-reads, redis-intake, redis-loss,' \
-      'redis-health, redis-table' >&2
+      'redis-health, redis-table, nginx' >&2
     exit 2
     ;;
 esac
