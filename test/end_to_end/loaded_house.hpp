@@ -32,11 +32,12 @@ inline house& whole_house() {
   for (std::size_t i = 0; i < 2; ++i)
     if (!shared.runs(i)) shared.start(i);
   for (std::size_t i = 0; i < 2; ++i) {
-    BOOST_REQUIRE(shared.becomes_ready(i, std::chrono::seconds(10))); // perhaps by Redis alone
+    const bool is_ready = shared.becomes_ready(i, std::chrono::seconds(30)); // perhaps by Redis alone
+    BOOST_REQUIRE_MESSAGE(is_ready, "instance " << i << " does not become ready:\n" << shared.log());
     const auto has_database = [&] {
       return shared.server(i).caller().call("GET", "/readyz").body.starts_with("database: up");
     };
-    BOOST_REQUIRE(comes(has_database, std::chrono::seconds(10)));
+    BOOST_REQUIRE(comes(has_database, std::chrono::seconds(30)));
   }
   return shared;
 }
