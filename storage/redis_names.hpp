@@ -22,15 +22,15 @@ public:
   }
   [[nodiscard]] std::string health_updates() const { return root_ + "processor:health:updates"; }
   /// Of the session cache.
-  [[nodiscard]] std::string payment(const payment_id& id) const { return payments() + to_string(id); }
+  [[nodiscard]] std::string payment(const payment_id& id) const { return under(cached, to_string(id)); }
   /// Every payment of the session cache has this before its id.
-  [[nodiscard]] std::string payments() const { return root_ + "payment:correlation:"; }
+  [[nodiscard]] std::string payments() const { return under(cached, ""); }
   /// Which edition of the books is current.
   [[nodiscard]] std::string edition() const { return root_ + "payment:edition"; }
   /// The amount of a payment taken in, until it is imported.
-  [[nodiscard]] std::string taken_in(const payment_id& id) const { return all_taken_in() + to_string(id); }
+  [[nodiscard]] std::string taken_in(const payment_id& id) const { return under(waiting, to_string(id)); }
   /// Every such key has this before its id.
-  [[nodiscard]] std::string all_taken_in() const { return root_ + "intake:"; }
+  [[nodiscard]] std::string all_taken_in() const { return under(waiting, ""); }
   /// The stream of payments taken in.
   [[nodiscard]] std::string intake() const { return root_ + "intake"; }
   /// The copy of the totals by second.
@@ -45,6 +45,9 @@ public:
   }
 
 private:
+  static constexpr std::string_view cached = "payment:correlation:";
+  static constexpr std::string_view waiting = "intake:";
+
   [[nodiscard]] std::string under(std::string_view kind, std::string_view which) const {
     std::string made;
     made.reserve(root_.size() + kind.size() + which.size());
