@@ -60,7 +60,7 @@ stop() {
   done
 }
 
-stop_all() { stop repasse yardstick default fallback; }
+stop_all() { stop repasse other nginx yardstick default fallback; }
 trap stop_all EXIT
 
 # User and system time of all threads of a server so far, in nanoseconds.

@@ -66,7 +66,6 @@ bench_nginx() {
   (sleep 1 && kill -KILL "${servers[other]}") &
   json=$(load_at "$nginx_port" $rate 3)
   row "nginx as shipped, a server killed: requests failed" "$((3 * rate - $(member 202 "$json")))" - 0
-  stop nginx other
   stop_all
   rm -rf "$sockets"
 }

@@ -254,7 +254,6 @@ bench_redis_health() {
   done
   tell "of each run: ${lags[*]} ms"
   row "redis: ms from a breaker's change to the other instance" "$(median "${lags[@]}")" - 10
-  stop other
   stop_all
   stop_redis
   stop_database
