@@ -155,8 +155,7 @@ BOOST_AUTO_TEST_CASE(a_conflict_is_kept_in_the_audit_trail) {
   ledger_bench owner(reactor, server.url());
   const epoch_id epoch = owner.open();
   owner.append(epoch, {posted(1, 0)});
-  std::vector<append_item> again{posted(1, 0), posted(2, 0)};
-  again[0].amount_cents = 123'456;
+  std::vector<append_item> again{posted(1, 0, start, 123'456), posted(2, 0)};
   BOOST_TEST((owner.run(owner.get().append(epoch, again)) == ledger_status::done));
   BOOST_TEST(again[0].answer == appended::conflict);
   BOOST_TEST(again[1].answer == appended::fresh);
@@ -173,16 +172,14 @@ BOOST_AUTO_TEST_CASE(a_conflict_that_cannot_be_audited_is_none_and_holds_up_nobo
   ledger_bench owner(reactor, server.url());
   const epoch_id epoch = owner.open();
   owner.append(epoch, {posted(1, 0)});
-  std::vector<append_item> again{posted(1, 0), posted(2, 0)};
-  again[0].amount_cents = 123'456;
+  std::vector<append_item> again{posted(1, 0, start, 123'456), posted(2, 0)};
   sql_session session(reactor, server.url());
   session.run("BEGIN; LOCK TABLE audit");
   BOOST_TEST((owner.run(owner.get().append(epoch, again)) == ledger_status::done));
   BOOST_TEST(again[0].answer == appended::unaudited);
   BOOST_TEST(again[1].answer == appended::fresh);
   session.run("ROLLBACK");
-  again = {posted(1, 0)};
-  again[0].amount_cents = 123'456;
+  again = {posted(1, 0, start, 123'456)};
   BOOST_TEST((owner.run(owner.get().append(epoch, again)) == ledger_status::done));
   BOOST_TEST(again[0].answer == appended::conflict);
   BOOST_TEST(!owner.run(owner.get().audit(id_of(1)))->empty());

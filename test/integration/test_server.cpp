@@ -27,8 +27,7 @@ void require(bool condition, const std::string& what) {
 }
 
 /// Waits for the end of the test's process, whichever.
-[[noreturn]] void clean_up_after(int alive, const fs::path& folder,
-                                 const std::function<void(const fs::path&)>& end_server) {
+[[noreturn]] void clean_up_after(int alive, const fs::path& folder, void (*end_server)(const fs::path&)) {
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE})
     std::signal(number, SIG_IGN);
   ::setpgid(0, 0);
@@ -40,7 +39,7 @@ void require(bool condition, const std::string& what) {
   char byte = 0;
   while (::read(STDIN_FILENO, &byte, 1) < 0 && errno == EINTR) {
   }
-  if (end_server) end_server(folder);
+  if (end_server != nullptr) end_server(folder);
   std::error_code ignored;
   for (int i = 0; i < 100 && fs::exists(folder, ignored); ++i) { // the server, just killed, may still write
     fs::remove_all(folder, ignored);
@@ -52,7 +51,7 @@ void require(bool condition, const std::string& what) {
 } // namespace
 
 server_folder::server_folder(const std::string& name, const passwd* user,
-                             const std::function<void(const fs::path&)>& end_server) {
+                             void (*end_server)(const fs::path&)) {
   std::string made = (fs::temp_directory_path() / (name + "-XXXXXX")).string();
   require(::mkdtemp(made.data()) != nullptr, "cannot make a folder " + made);
   path_ = made;

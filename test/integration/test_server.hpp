@@ -1,11 +1,10 @@
-// What a server of a test's own needs, whichever it is: a folder that is gone with the test, its
-// program. What cannot be done throws.
+// What a server of a test's own needs, whichever it is: a folder that is gone with the test, its program.
+// What cannot be done throws.
 #pragma once
 
 #include <sys/types.h>
 
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,7 +18,7 @@ class server_folder {
 public:
   /// `end_server` is called by that process before it removes the folder. As `user`'s, if there is one.
   explicit server_folder(const std::string& name, const passwd* user = nullptr,
-                         const std::function<void(const std::filesystem::path&)>& end_server = nullptr);
+                         void (*end_server)(const std::filesystem::path&) = nullptr);
   ~server_folder();
   server_folder(const server_folder&) = delete;
   server_folder& operator=(const server_folder&) = delete;
