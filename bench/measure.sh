@@ -6,7 +6,7 @@ yardstick_port=$base_port
 repasse_port=$((base_port + 1))
 default_port=$((base_port + 2))
 fallback_port=$((base_port + 3))
-runs=5
+runs=${BENCH_RUNS:-5}
 
 export LOG_LEVEL=${LOG_LEVEL:-error}
 export PROCESSOR_DEFAULT_URL=http://127.0.0.1:$default_port PROCESSOR_FALLBACK_URL=http://127.0.0.1:$fallback_port

@@ -14,34 +14,6 @@ expect() {
   fi
 }
 
-# counter SERVICE CONTROLLER FILE: of the container's control group, in the older or the newer tree.
-counter() {
-  local id file
-  id=$(engine inspect -f '{{.Id}}' "$(container_of "$1")")
-  for file in /sys/fs/cgroup/"$2"/docker/"$id"/"$3" /sys/fs/cgroup/docker/"$id"/"$3" \
-    /sys/fs/cgroup/system.slice/docker-"$id".scope/"$3"; do
-    [[ ! -e $file ]] || { cat "$file" && return; }
-  done
-  echo none
-}
-
-# cpus_of SERVICE: thousandths of a CPU; memory_of SERVICE, swap_of SERVICE: bytes.
-cpus_of() {
-  if [[ -d /sys/fs/cgroup/cpu ]]; then
-    echo $(($(counter "$1" cpu cpu.cfs_quota_us) * 1000 / $(counter "$1" cpu cpu.cfs_period_us)))
-  else
-    counter "$1" cpu cpu.max | awk '{print $1 * 1000 / $2}'
-  fi
-}
-memory_of() { if [[ -d /sys/fs/cgroup/memory ]]; then counter "$1" memory memory.limit_in_bytes; else counter "$1" memory memory.max; fi; }
-swap_of() {
-  if [[ -d /sys/fs/cgroup/memory ]]; then
-    echo $(($(counter "$1" memory memory.memsw.limit_in_bytes) - $(memory_of "$1")))
-  else
-    counter "$1" memory memory.swap.max
-  fi
-}
-
 see_limits() {
   local service cpus=0 memory=0 swap=0
   for service in nginx one two postgres redis; do
