@@ -46,15 +46,15 @@ void declare_options(CLI::App& app, options& chosen) {
 }
 
 void print_text(open_loop_result& result) {
-  fmt::print("posted    {} ({} repeated): ", result.posts, result.repeated);
+  fmt::print("posted    {} ({} repeated): ", result.posts.size(), result.repeated);
   for (const auto& [status, count] : result.statuses)
     fmt::print("{} x {}, ", count, status);
   fmt::print("{} replayed, {} unanswered\n", result.replayed, result.unanswered);
-  auto& latencies = result.latencies;
+  auto latencies = result.latencies();
   fmt::print("latency   p50 {} us, p90 {} us, p99 {} us, p99.9 {} us, max {} us, from the intended moment\n",
              percentile(latencies, 0.5), percentile(latencies, 0.9), percentile(latencies, 0.99),
              percentile(latencies, 0.999), percentile(latencies, 1));
-  auto& lateness = result.lateness;
+  auto lateness = result.lateness();
   fmt::print("lateness  p50 {} us, p99 {} us, max {} us, of this generator\n", percentile(lateness, 0.5),
              percentile(lateness, 0.99), percentile(lateness, 1));
 }
@@ -63,10 +63,10 @@ void print_json(open_loop_result& result) {
   std::string statuses;
   for (const auto& [status, count] : result.statuses)
     fmt::format_to(std::back_inserter(statuses), R"({}"{}":{})", statuses.empty() ? "" : ",", status, count);
-  auto& latencies = result.latencies;
-  auto& lateness = result.lateness;
-  fmt::print(R"({{"posted":{},"repeated":{},"replayed":{},"unanswered":{},"statuses":{{{}}},)", result.posts,
-             result.repeated, result.replayed, result.unanswered, statuses);
+  auto latencies = result.latencies();
+  auto lateness = result.lateness();
+  fmt::print(R"({{"posted":{},"repeated":{},"replayed":{},"unanswered":{},"statuses":{{{}}},)",
+             result.posts.size(), result.repeated, result.replayed, result.unanswered, statuses);
   fmt::print(R"("latencyMicros":{{"p50":{},"p90":{},"p99":{},"p999":{},"max":{}}},)",
              percentile(latencies, 0.5), percentile(latencies, 0.9), percentile(latencies, 0.99),
              percentile(latencies, 0.999), percentile(latencies, 1));

@@ -1,6 +1,8 @@
 #include "bench/open_loop.hpp"
 
 #include "bench/answer_scanner.hpp"
+#include "bench/post_schedule.hpp"
+#include "bench/urgent_thread.hpp"
 
 #include <fmt/format.h>
 
@@ -16,7 +18,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cmath>
 #include <cstring>
 #include <deque>
 #include <iterator>
@@ -27,11 +28,6 @@ namespace repasse {
 namespace {
 
 using steady = std::chrono::steady_clock;
-
-std::uint32_t micros_since(steady::time_point then, steady::time_point now) {
-  const auto passed = std::chrono::duration_cast<std::chrono::microseconds>(now - then).count();
-  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(passed, 0, UINT32_MAX));
-}
 
 /// Blocking, so that a stalled listener shows as lateness; the socket itself does not block.
 int connect_to(const open_loop_config& config) {
@@ -62,22 +58,17 @@ public:
   open_loop_result result;
 
 private:
-  struct post {
-    std::size_t payment;
-    steady::time_point intended;
-  };
   struct connection {
     int socket = -1;
     bool is_full = false; ///< the socket takes no more for now
     std::string unsent;
     std::string received;
-    std::deque<post> unanswered;
+    std::deque<std::size_t> unanswered; ///< posts
   };
 
-  [[nodiscard]] std::chrono::nanoseconds moment_of(std::size_t number) const;
-  [[nodiscard]] connection& next_connection(std::size_t number, steady::time_point intended);
   [[nodiscard]] std::size_t next_payment();
-  void send_post(connection& over, post one);
+  void send_post(connection& over, std::chrono::nanoseconds intended);
+  [[nodiscard]] std::uint32_t micros_since_intended(const open_loop_post& one) const;
   void wait_until(steady::time_point due);
   void handle_ready();
   bool open(connection& one);
@@ -88,7 +79,6 @@ private:
   void break_off(connection& one);
 
   const open_loop_config& config_;
-  steady::time_point start_;
   std::mt19937_64 random_;
   std::vector<connection> connections_;
   std::size_t waiting_for_ = 0; ///< answers
@@ -114,39 +104,22 @@ open_loop::~open_loop() {
 void open_loop::run() {
   const auto posts = static_cast<std::size_t>(config_.rate * config_.seconds / (config_.ramps ? 2 : 1));
   result.payments.reserve(posts);
-  result.latencies.reserve(posts);
-  result.lateness.reserve(posts);
+  result.posts.reserve(posts);
   if (!config_.ramps)
     for (connection& one : connections_)
       open(one);
-  start_ = steady::now();
-  for (std::size_t number = 0; number < posts; ++number) {
-    const steady::time_point intended = start_ + moment_of(number);
-    wait_until(intended);
-    connection& over = next_connection(number, intended);
-    send_post(over, {next_payment(), intended});
+  result.start = std::max(steady::now(), config_.start);
+  post_schedule schedule(connections_.size(), config_.rate, config_.seconds, config_.ramps);
+  for (auto due = schedule.next(); due.second + 1e-9 < config_.seconds; due = schedule.next()) {
+    const std::chrono::nanoseconds intended(static_cast<std::int64_t>(due.second * 1e9));
+    wait_until(result.start + intended);
+    send_post(connections_[due.client], intended);
   }
   const steady::time_point due = steady::now() + config_.answers_within;
   while (waiting_for_ > 0 && steady::now() < due)
     wait_until(std::min(due, steady::now() + std::chrono::milliseconds(10)));
   for (connection& one : connections_)
     break_off(one);
-}
-
-/// A growing rate has posted rate * t² / (2 * seconds) after t seconds.
-std::chrono::nanoseconds open_loop::moment_of(std::size_t number) const {
-  const double n = static_cast<double>(number);
-  const double second = config_.ramps ? std::sqrt(2 * n * config_.seconds / config_.rate) : n / config_.rate;
-  return std::chrono::nanoseconds(static_cast<std::int64_t>(second * 1e9));
-}
-
-open_loop::connection& open_loop::next_connection(std::size_t number, steady::time_point intended) {
-  std::size_t active = connections_.size();
-  if (config_.ramps) {
-    const double share = std::chrono::duration<double>(intended - start_).count() / config_.seconds;
-    active = static_cast<std::size_t>(std::ceil(static_cast<double>(active) * share));
-  }
-  return connections_[number % std::clamp<std::size_t>(active, 1, connections_.size())];
 }
 
 /// A fresh one, or one of the last second again.
@@ -169,13 +142,15 @@ std::size_t open_loop::next_payment() {
   return payments.size() - 1;
 }
 
-void open_loop::send_post(connection& over, post one) {
-  ++result.posts;
+void open_loop::send_post(connection& over, std::chrono::nanoseconds intended) {
+  open_loop_post& made = result.posts.emplace_back();
+  made.intended = static_cast<std::uint64_t>(intended.count() / 1000);
+  made.payment = static_cast<std::uint32_t>(next_payment());
   if (over.socket < 0 && !open(over)) {
     ++result.unanswered;
     return;
   }
-  const open_loop_payment& payment = result.payments[one.payment];
+  const open_loop_payment& payment = result.payments[made.payment];
   std::array<char, 24> amount{};
   const char* const amount_end = write_amount(amount.data(), payment.amount_cents);
   std::array<char, 96> body{};
@@ -185,10 +160,17 @@ void open_loop::send_post(connection& over, post one) {
                  "POST /payments HTTP/1.1\r\nHost: {}:{}\r\nContent-Type: application/json\r\n"
                  "Content-Length: {}\r\n\r\n{}",
                  config_.host, config_.port, body_end.size, std::string_view(body.data(), body_end.size));
-  over.unanswered.push_back(one);
+  over.unanswered.push_back(result.posts.size() - 1);
   ++waiting_for_;
-  result.lateness.push_back(micros_since(one.intended, steady::now()));
+  made.sent = true;
+  made.lateness = micros_since_intended(made);
   flush(over);
+}
+
+std::uint32_t open_loop::micros_since_intended(const open_loop_post& one) const {
+  const auto passed = steady::now() - result.start - std::chrono::microseconds(one.intended);
+  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(passed).count();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(micros, 0, UINT32_MAX));
 }
 
 void open_loop::wait_until(steady::time_point due) {
@@ -247,17 +229,17 @@ void open_loop::receive(connection& one) {
 }
 
 void open_loop::take_answers(connection& one) {
-  const steady::time_point now = steady::now();
   std::size_t used = 0;
   while (const auto answer = scan_answer(std::string_view(one.received).substr(used))) {
     if (answer->status == 0 || one.unanswered.empty()) return break_off(one);
     used += answer->size_bytes;
-    const post answered = one.unanswered.front();
+    open_loop_post& answered = result.posts[one.unanswered.front()];
     one.unanswered.pop_front();
     --waiting_for_;
     ++result.statuses[answer->status];
     result.replayed += answer->replayed ? 1 : 0;
-    result.latencies.push_back(micros_since(answered.intended, now));
+    answered.latency = micros_since_intended(answered);
+    answered.status = static_cast<std::uint16_t>(answer->status);
     if (answer->status == 202) result.payments[answered.payment].acknowledged = true;
     if (answer->closes) return break_off(one);
   }
@@ -275,9 +257,26 @@ void open_loop::break_off(connection& one) {
 } // namespace
 
 open_loop_result run_open_loop(const open_loop_config& config) {
+  const urgent_thread urgent;
   open_loop loop(config);
   loop.run();
   return std::move(loop.result);
+}
+
+std::vector<std::uint32_t> open_loop_result::latencies() const {
+  std::vector<std::uint32_t> values;
+  values.reserve(posts.size());
+  for (const open_loop_post& each : posts)
+    if (each.status != 0) values.push_back(each.latency);
+  return values;
+}
+
+std::vector<std::uint32_t> open_loop_result::lateness() const {
+  std::vector<std::uint32_t> values;
+  values.reserve(posts.size());
+  for (const open_loop_post& each : posts)
+    if (each.sent) values.push_back(each.lateness);
+  return values;
 }
 
 std::uint32_t percentile(std::vector<std::uint32_t>& values, double share) {

@@ -49,7 +49,8 @@ reference_score score(reference_report& report) {
     charged += each.taken.requests;
   }
   const double profit = made.taken - made.fees;
-  const double p99_millis = percentile(report.load.latencies, 0.99) / 1000.0;
+  std::vector<std::uint32_t> latencies = report.load.latencies();
+  const double p99_millis = percentile(latencies, 0.99) / 1000.0;
   if (report.inconsistencies() > 0) made.penalty = penalty_share * profit;
   made.bonus = profit * bonus_share_per_milli * std::max(0.0, bonus_below_millis - p99_millis);
   if (charged <= report.load.payments.size()) made.total = profit - made.penalty + made.bonus;
@@ -58,14 +59,17 @@ reference_score score(reference_report& report) {
 
 std::string to_text(reference_report& report, const reference_config& config) {
   const reference_score result = score(report);
-  open_loop_result& load = report.load;
+  const open_loop_result& load = report.load;
+  std::vector<std::uint32_t> latencies = load.latencies();
+  std::vector<std::uint32_t> lateness = load.lateness();
   std::string text;
   const auto out = std::back_inserter(text);
   fmt::format_to(out, "posted       {} payments in {} posts: {}{} replayed, {} unanswered\n",
-                 load.payments.size(), load.posts, statuses_text(load), load.replayed, load.unanswered);
+                 load.payments.size(), load.posts.size(), statuses_text(load), load.replayed,
+                 load.unanswered);
   fmt::format_to(out, "latency      p50 {} us, p99 {} us, max {} us; generator late by p99 {} us\n",
-                 percentile(load.latencies, 0.5), percentile(load.latencies, 0.99),
-                 percentile(load.latencies, 1), percentile(load.lateness, 0.99));
+                 percentile(latencies, 0.5), percentile(latencies, 0.99), percentile(latencies, 1),
+                 percentile(lateness, 0.99));
   if (!report.stages_entered) text += "stages       a processor did not accept one\n";
   fmt::format_to(out, "checks       {}, {} of them inconsistent\n", report.checks.size(),
                  report.inconsistencies());
@@ -86,7 +90,8 @@ std::string to_text(reference_report& report, const reference_config& config) {
 
 std::string to_json(reference_report& report, const reference_config& config) {
   const reference_score result = score(report);
-  open_loop_result& load = report.load;
+  const open_loop_result& load = report.load;
+  std::vector<std::uint32_t> latencies = load.latencies();
   std::string takings;
   for (std::size_t i = 0; i < report.takings.size(); ++i) {
     const processor_takings& each = report.takings[i];
@@ -99,9 +104,9 @@ std::string to_json(reference_report& report, const reference_config& config) {
       R"("checks":{},"inconsistencies":{},"takings":{{{}}},"unsettledAtEnd":{},"penalty":{:.2f},"bonus":{:.2f},)"
       R"("score":{:.2f},"cpuMicrosPerPayment":{:.2f},"residentBytes":{},"auditFindings":{}}})"
       "\n",
-      report.ok(), load.payments.size(), load.posts, load.replayed, load.unanswered,
-      percentile(load.latencies, 0.5), percentile(load.latencies, 0.99), report.checks.size(),
-      report.inconsistencies(), takings, report.unsettled_at_end, result.penalty, result.bonus, result.total,
+      report.ok(), load.payments.size(), load.posts.size(), load.replayed, load.unanswered,
+      percentile(latencies, 0.5), percentile(latencies, 0.99), report.checks.size(), report.inconsistencies(),
+      takings, report.unsettled_at_end, result.penalty, result.bonus, result.total,
       cpu_micros_per_payment(report), report.resident_bytes, report.audit.finding_count);
 }
 
