@@ -34,6 +34,12 @@ std::optional<std::int64_t> read_sum(std::string_view number) {
   return cents;
 }
 
+double read_double(std::string_view number) {
+  double value = 0;
+  std::from_chars(number.data(), number.data() + number.size(), value);
+  return value;
+}
+
 std::optional<told_totals> read_totals(const flat_json& members) {
   const auto requests = members.count("totalRequests");
   const auto amount = members.number("totalAmount");
@@ -103,11 +109,23 @@ std::optional<std::vector<told_totals>> audit_reader::summary(const std::optiona
 
 std::optional<told_totals> audit_reader::summary_of(std::size_t processor,
                                                     const std::optional<audit_window>& window) {
-  const http_reply answer =
-      processors_[processor].call("GET", "/admin/payments-summary" + query_of(window), "",
-                                  {{"X-Rinha-Token", config_.processors[processor].token}});
+  const http_reply answer = ask_summary(processor, window);
   const auto members = answer.status == 200 ? flat_json::read(answer.body) : std::nullopt;
   return members ? read_totals(*members) : std::nullopt;
+}
+
+std::optional<told_takings> audit_reader::takings_of(std::size_t processor) {
+  const http_reply answer = ask_summary(processor, std::nullopt);
+  const auto members = answer.status == 200 ? flat_json::read(answer.body) : std::nullopt;
+  const auto taken = members ? read_totals(*members) : std::nullopt;
+  if (!taken) return std::nullopt;
+  return told_takings{*taken, read_double(members->number("totalFee").value_or("")),
+                      read_double(members->number("feePerTransaction").value_or(""))};
+}
+
+http_reply audit_reader::ask_summary(std::size_t processor, const std::optional<audit_window>& window) {
+  return processors_[processor].call("GET", "/admin/payments-summary" + query_of(window), "",
+                                     {{"X-Rinha-Token", config_.processors[processor].token}});
 }
 
 } // namespace repasse

@@ -32,6 +32,13 @@ struct told_totals {
   friend bool operator==(const told_totals&, const told_totals&) = default;
 };
 
+/// All that a processor has taken, and for what.
+struct told_takings {
+  told_totals taken;
+  double fees = 0; ///< in currency units
+  double fee = 0;  ///< share of an amount
+};
+
 /// Inclusive.
 struct audit_window {
   wall_time from;
@@ -53,8 +60,11 @@ public:
   std::optional<std::vector<told_totals>> summary(const std::optional<audit_window>& window);
   /// The same by the processor itself.
   std::optional<told_totals> summary_of(std::size_t processor, const std::optional<audit_window>& window);
+  /// Of all time, with the fees.
+  std::optional<told_takings> takings_of(std::size_t processor);
 
 private:
+  http_reply ask_summary(std::size_t processor, const std::optional<audit_window>& window);
   [[nodiscard]] told_payment read_payment(const http_reply& answer, bool by_repasse) const;
 
   const audit_config& config_;

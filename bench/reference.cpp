@@ -1,13 +1,9 @@
 #include "bench/reference.hpp"
 
 #include "bench/child_process.hpp"
-#include "bench/flat_json.hpp"
-#include "bench/http_caller.hpp"
+#include "bench/stoppable_sleep.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <condition_variable>
-#include <mutex>
 #include <numeric>
 #include <stop_token>
 #include <thread>
@@ -16,15 +12,6 @@ namespace repasse {
 namespace {
 
 using steady = std::chrono::steady_clock;
-
-/// False if it was asked to stop before.
-bool sleep_until(const std::stop_token& stop, steady::time_point due) {
-  std::mutex mutex;
-  std::condition_variable_any wake;
-  std::unique_lock lock(mutex);
-  wake.wait_until(lock, stop, due, [] { return false; });
-  return !stop.stop_requested();
-}
 
 /// The first stage is entered before the load begins.
 void go_through_stages(const std::stop_token& stop, const reference_config& config, steady::time_point start,
@@ -37,33 +24,11 @@ void go_through_stages(const std::stop_token& stop, const reference_config& conf
   }
 }
 
-void check_regularly(const std::stop_token& stop, const reference_config& config, steady::time_point start,
-                     std::vector<summary_check>& checks) {
-  summary_checker checker(config.audit);
-  for (auto due = start + config.check_every; sleep_until(stop, due); due += config.check_every)
-    checks.push_back(checker.check());
-}
-
-double read_number(std::string_view text) {
-  double value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
-std::vector<processor_takings> read_takings(const audit_config& audit) {
+std::vector<told_takings> read_takings(const audit_config& audit) {
   audit_reader reader(audit);
-  std::vector<processor_takings> all;
-  for (std::size_t i = 0; i < audit.processors.size(); ++i) {
-    const audited_processor& processor = audit.processors[i];
-    http_caller caller(processor.host, processor.port);
-    const http_reply answer =
-        caller.call("GET", "/admin/payments-summary", "", {{"X-Rinha-Token", processor.token}});
-    const auto members = flat_json::read(answer.body);
-    processor_takings takings;
-    takings.taken = reader.summary_of(i, std::nullopt).value_or(told_totals{});
-    takings.fees = read_number(members ? members->number("totalFee").value_or("") : "");
-    all.push_back(takings);
-  }
+  std::vector<told_takings> all;
+  for (std::size_t i = 0; i < audit.processors.size(); ++i)
+    all.push_back(reader.takings_of(i).value_or(told_takings{}));
   return all;
 }
 
@@ -86,31 +51,59 @@ audit_report audit_load(const audit_config& audit, const open_loop_result& load)
   return audit_strictly(audit, posted);
 }
 
+/// A payment's first post is the earliest of it.
+oracle_result ask_oracle_about(const reference_config& config, const open_loop_result& load, double ended) {
+  std::vector<oracle_payment> payments;
+  payments.reserve(load.payments.size());
+  for (const open_loop_post& each : load.posts)
+    if (each.payment == payments.size())
+      payments.push_back(
+          {static_cast<double>(each.intended) / 1e6, load.payments[each.payment].amount_cents});
+  return ask_oracle({config.stages, config.load.seconds, std::max(config.load.seconds, ended), config.fees,
+                     config.patience, config.settle_within},
+                    payments);
+}
+
 } // namespace
 
 std::size_t reference_report::inconsistencies() const {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(checks, [](const summary_check& each) { return !each.is_consistent(); }));
+  return static_cast<std::size_t>(std::ranges::count_if(checks, [](const summary_check& each) {
+    return !each.is_consistent() && (each.scored || each.is_unexplained());
+  }));
 }
 
 reference_report run_reference(const reference_config& config) {
   reference_report report;
   report.stages_entered = enter_stage(config.stages.front(), config.audit.processors);
+  summary_checker checker(config.audit, config.checks);
+  reference_sampler sampler(config.audit, config.looked_at);
   const auto cpu_before = cpu_time_of(config.pid);
-  const auto start = steady::now();
+  open_loop_config load = config.load;
+  constexpr std::chrono::milliseconds to_connect{300};
+  load.start = steady::now() + to_connect;
+  const auto second_of = [&](steady::time_point moment) {
+    return std::chrono::duration<double>(moment - load.start).count();
+  };
   {
-    const std::jthread stages(
-        [&](const std::stop_token& stop) { go_through_stages(stop, config, start, report.stages_entered); });
-    const std::jthread checks(
-        [&](const std::stop_token& stop) { check_regularly(stop, config, start, report.checks); });
-    report.load = run_open_loop(config.load);
+    const std::jthread stages([&](const std::stop_token& stop) {
+      go_through_stages(stop, config, load.start, report.stages_entered);
+    });
+    const std::jthread checks([&](const std::stop_token& stop) { checker.run(stop, load.start); });
+    const std::jthread samples([&](const std::stop_token& stop) { sampler.run(stop, load.start); });
+    report.load = run_open_loop(load);
     report.unsettled_at_end = count_unsettled(config.audit, report.load);
     report.takings = read_takings(config.audit);
+    report.ended = second_of(steady::now());
   }
   report.cpu_time = cpu_time_of(config.pid) - cpu_before;
   report.resident_bytes = resident_bytes_of(config.pid);
-  report.checks.push_back(summary_checker(config.audit).check());
+  checker.check_once(second_of(steady::now()));
+  report.checks = checker.made();
+  report.takings_seen = std::move(sampler.takings());
+  report.containers = std::move(sampler.all_watched());
   report.audit = audit_load(config.audit, report.load);
+  report.score = score_of(report);
+  report.oracle = ask_oracle_about(config, report.load, report.ended);
   return report;
 }
 

@@ -8,106 +8,107 @@
 namespace repasse {
 namespace {
 
-constexpr double penalty_share = 0.35;
-constexpr double bonus_share_per_milli = 0.02;
-constexpr double bonus_below_millis = 11;
+using out = std::back_insert_iterator<std::string>;
 
 double units(std::int64_t cents) { return static_cast<double>(cents) / 100; }
+double megabytes(std::uint64_t bytes) { return static_cast<double>(bytes) / 1e6; }
 
-double cpu_micros_per_payment(const reference_report& report) {
+double cpu_micros(std::chrono::nanoseconds cpu, const reference_report& report) {
   const double payments = static_cast<double>(std::max<std::size_t>(report.load.payments.size(), 1));
-  return std::chrono::duration<double, std::micro>(report.cpu_time).count() / payments;
+  return std::chrono::duration<double, std::micro>(cpu).count() / payments;
 }
 
 std::string statuses_text(const open_loop_result& load) {
   std::string text;
   for (const auto& [status, count] : load.statuses)
-    fmt::format_to(std::back_inserter(text), "{} x {}, ", count, status);
+    fmt::format_to(out(text), "{} x {}, ", count, status);
   return text;
 }
 
-std::string checks_text(const std::vector<summary_check>& checks) {
-  std::string text;
+void add_load(out to, const open_loop_result& load) {
+  std::vector<std::uint32_t> latencies = load.latencies();
+  std::vector<std::uint32_t> lateness = load.lateness();
+  fmt::format_to(to, "posted       {} payments in {} posts: {}{} replayed, {} unanswered\n",
+                 load.payments.size(), load.posts.size(), statuses_text(load), load.replayed,
+                 load.unanswered);
+  fmt::format_to(to, "latency      p50 {} us, p99 {} us, max {} us, from the intended moment\n",
+                 percentile(latencies, 0.5), percentile(latencies, 0.99), percentile(latencies, 1));
+  fmt::format_to(to, "lateness     p50 {} us, p99 {} us, max {} us, of this generator\n",
+                 percentile(lateness, 0.5), percentile(lateness, 0.99), percentile(lateness, 1));
+}
+
+void add_checks(out to, const std::vector<summary_check>& checks) {
+  const check_counts counts = count_checks(checks);
+  fmt::format_to(
+      to, "checks       {}, {} of them scored; {} differed ({} of them scored): {} explained, {} not\n",
+      counts.made, counts.scored, counts.differed, counts.scored_differed, counts.explained,
+      counts.unexplained);
   for (const summary_check& each : checks) {
     if (each.is_consistent() && each.calls_failed == 0) continue;
-    fmt::format_to(std::back_inserter(text),
-                   "  from {} to {}: {} payments and {:.2f} apart, {} calls failed\n",
-                   to_string(each.window.from), to_string(each.window.to), each.requests_apart(),
-                   units(each.cents_apart()), each.calls_failed);
+    fmt::format_to(to, "  at {:.2f} s, from {} to {}: {} payments and {:.2f} apart, {} calls failed{}",
+                   each.second, to_string(each.window.from), to_string(each.window.to), each.requests_apart(),
+                   units(each.cents_apart()), each.calls_failed, each.scored ? ", scored" : "");
+    if (each.explained_after)
+      fmt::format_to(to, "; alike {} ms later: a call was just being answered",
+                     each.explained_after->count());
+    else if (!each.is_consistent())
+      fmt::format_to(to, "; unexplained");
+    fmt::format_to(to, "\n");
   }
-  return text;
+}
+
+void add_oracle(out to, const reference_report& report, const reference_config& config) {
+  const oracle_result& oracle = report.oracle;
+  std::string shares;
+  for (std::size_t i = 0; i < oracle.paid.size(); ++i)
+    fmt::format_to(out(shares), "{} at {}, ", oracle.paid[i].payments, config.audit.processors[i].name);
+  const double profit = oracle.profit_cents / 100;
+  fmt::format_to(to, "oracle       {:.2f} profit ({}{} unpaid); ours {:.2f}, {:.2f} % of it\n", profit,
+                 shares, oracle.unpaid.payments, report.score.profit,
+                 profit > 0 ? report.score.profit / profit * 100 : 0);
+}
+
+void add_containers(out to, const reference_report& report) {
+  for (const watched& each : report.containers) {
+    const container_usage usage = usage_over(each.samples);
+    fmt::format_to(to, "{:<12} {:.2f} cores, at most {:.2f}; {:.1f} us of CPU per payment; {:.1f} MB",
+                   each.name, usage.cores_mean, usage.cores_max, cpu_micros(usage.cpu, report),
+                   megabytes(usage.held_bytes_max));
+    if (each.limits.memory_bytes > 0)
+      fmt::format_to(to, " of {:.0f}, {:.1f} %", megabytes(each.limits.memory_bytes),
+                     100 * static_cast<double>(usage.held_bytes_max) /
+                         static_cast<double>(each.limits.memory_bytes));
+    if (each.is_container)
+      fmt::format_to(to, ", cache {:.1f} MB; {} of {} periods throttled, {:.2f} %; {} OOM kills",
+                     megabytes(usage.cache_bytes_max), usage.throttled_periods, usage.periods,
+                     100 * usage.throttled_share(), usage.oom_kills);
+    fmt::format_to(to, "\n");
+  }
 }
 
 } // namespace
 
-reference_score score(reference_report& report) {
-  reference_score made;
-  std::uint64_t charged = 0;
-  for (const processor_takings& each : report.takings) {
-    made.taken += units(each.taken.amount_cents);
-    made.fees += each.fees;
-    charged += each.taken.requests;
-  }
-  const double profit = made.taken - made.fees;
-  std::vector<std::uint32_t> latencies = report.load.latencies();
-  const double p99_millis = percentile(latencies, 0.99) / 1000.0;
-  if (report.inconsistencies() > 0) made.penalty = penalty_share * profit;
-  made.bonus = profit * bonus_share_per_milli * std::max(0.0, bonus_below_millis - p99_millis);
-  if (charged <= report.load.payments.size()) made.total = profit - made.penalty + made.bonus;
-  return made;
-}
-
-std::string to_text(reference_report& report, const reference_config& config) {
-  const reference_score result = score(report);
-  const open_loop_result& load = report.load;
-  std::vector<std::uint32_t> latencies = load.latencies();
-  std::vector<std::uint32_t> lateness = load.lateness();
+std::string to_text(const reference_report& report, const reference_config& config) {
+  const reference_score& score = report.score;
   std::string text;
-  const auto out = std::back_inserter(text);
-  fmt::format_to(out, "posted       {} payments in {} posts: {}{} replayed, {} unanswered\n",
-                 load.payments.size(), load.posts.size(), statuses_text(load), load.replayed,
-                 load.unanswered);
-  fmt::format_to(out, "latency      p50 {} us, p99 {} us, max {} us; generator late by p99 {} us\n",
-                 percentile(latencies, 0.5), percentile(latencies, 0.99), percentile(latencies, 1),
-                 percentile(lateness, 0.99));
+  const out to(text);
+  add_load(to, report.load);
   if (!report.stages_entered) text += "stages       a processor did not accept one\n";
-  fmt::format_to(out, "checks       {}, {} of them inconsistent\n", report.checks.size(),
-                 report.inconsistencies());
-  text += checks_text(report.checks);
+  add_checks(to, report.checks);
   for (std::size_t i = 0; i < report.takings.size(); ++i) {
-    const processor_takings& each = report.takings[i];
-    fmt::format_to(out, "{:<12} took {} payments of {:.2f}, fees {:.2f}\n", config.audit.processors[i].name,
+    const told_takings& each = report.takings[i];
+    fmt::format_to(to, "{:<12} took {} payments of {:.2f}, fees {:.2f}\n", config.audit.processors[i].name,
                    each.taken.requests, units(each.taken.amount_cents), each.fees);
   }
-  fmt::format_to(out, "lag          {} payments not settled when the load ended\n", report.unsettled_at_end);
-  fmt::format_to(out, "score        {:.2f} taken - {:.2f} fees - {:.2f} penalty + {:.2f} bonus = {:.2f}\n",
-                 result.taken, result.fees, result.penalty, result.bonus, result.total);
+  fmt::format_to(to, "lag          {} payments not settled when the load ended\n", report.unsettled_at_end);
+  fmt::format_to(to, "score        {:.2f} taken - {:.2f} fees - {:.2f} penalty + {:.2f} bonus = {:.2f}\n",
+                 score.taken, score.fees, score.penalty, score.bonus, score.total);
+  add_oracle(to, report, config);
   if (config.pid != 0)
-    fmt::format_to(out, "used         {:.1f} us of CPU per payment, {:.1f} MB resident\n",
-                   cpu_micros_per_payment(report), static_cast<double>(report.resident_bytes) / 1e6);
+    fmt::format_to(to, "used         {:.1f} us of CPU per payment, {:.1f} MB resident\n",
+                   cpu_micros(report.cpu_time, report), megabytes(report.resident_bytes));
+  add_containers(to, report);
   return text + report.audit.to_text() + "\n";
-}
-
-std::string to_json(reference_report& report, const reference_config& config) {
-  const reference_score result = score(report);
-  const open_loop_result& load = report.load;
-  std::vector<std::uint32_t> latencies = load.latencies();
-  std::string takings;
-  for (std::size_t i = 0; i < report.takings.size(); ++i) {
-    const processor_takings& each = report.takings[i];
-    fmt::format_to(std::back_inserter(takings), R"({}"{}":{{"requests":{},"amount":{:.2f},"fees":{:.2f}}})",
-                   i == 0 ? "" : ",", config.audit.processors[i].name, each.taken.requests,
-                   units(each.taken.amount_cents), each.fees);
-  }
-  return fmt::format(
-      R"({{"ok":{},"payments":{},"posts":{},"replayed":{},"unanswered":{},"p50Micros":{},"p99Micros":{},)"
-      R"("checks":{},"inconsistencies":{},"takings":{{{}}},"unsettledAtEnd":{},"penalty":{:.2f},"bonus":{:.2f},)"
-      R"("score":{:.2f},"cpuMicrosPerPayment":{:.2f},"residentBytes":{},"auditFindings":{}}})"
-      "\n",
-      report.ok(), load.payments.size(), load.posts.size(), load.replayed, load.unanswered,
-      percentile(latencies, 0.5), percentile(latencies, 0.99), report.checks.size(), report.inconsistencies(),
-      takings, report.unsettled_at_end, result.penalty, result.bonus, result.total,
-      cpu_micros_per_payment(report), report.resident_bytes, report.audit.finding_count);
 }
 
 } // namespace repasse
