@@ -102,8 +102,7 @@ void summary_checker::check(double second, bool scored) {
   made.scored = scored;
   const auto now = steady::now();
   const bool both_answered = made.calls_failed == 0;
-  if (!made.is_consistent() && both_answered)
-    followed_.push_back({made_.size(), now, now + config_.read_again_every});
+  if (!made.is_consistent() && both_answered) followed_.push_back({made_.size(), now, now});
   made_.push_back(std::move(made));
 }
 

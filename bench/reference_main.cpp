@@ -5,6 +5,7 @@
 #include "bench/child_process.hpp"
 #include "bench/http_caller.hpp"
 #include "bench/reference_options.hpp"
+#include "bench/reference_page.hpp"
 
 #include <fmt/format.h>
 
@@ -107,6 +108,7 @@ int run(const reference_options& chosen, bool json) {
   const std::string text = json_alone ? to_json(report, config) : to_text(report, config);
   std::fputs(text.c_str(), stdout);
   if (!chosen.json.empty()) write_file(chosen.json, to_json(report, config));
+  if (!chosen.report.empty()) write_file(chosen.report, to_html(report, config));
   return report.ok() ? 0 : 1;
 }
 

@@ -85,6 +85,7 @@ void declare_looks(CLI::App& app, reference_options& chosen) {
       "NAME:ID, may be repeated: a container to look at each second; its id, the beginning of it, or the "
       "path of a control group");
   app.add_option("--control-groups", chosen.control_groups, "where they are mounted")->capture_default_str();
+  app.add_option("--report", chosen.report, "a page of HTML to write, with charts");
   app.add_option("--json", chosen.json,
                  "a file to write; without a name: one JSON object in place of the text")
       ->expected(0, 1);

@@ -39,7 +39,8 @@ struct reference_options {
   pid_t pid = 0;
   std::vector<std::string> containers; ///< NAME:ID
   std::string control_groups = "/sys/fs/cgroup";
-  std::string json; ///< a file; empty, if it is wanted: standard output, in place of the text
+  std::string report; ///< a file
+  std::string json;   ///< a file; empty, if it is wanted: standard output, in place of the text
 };
 
 inline constexpr const char* fees_unless_given = "0.05/0.15";

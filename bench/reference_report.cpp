@@ -10,6 +10,8 @@ namespace {
 
 using out = std::back_insert_iterator<std::string>;
 
+constexpr std::size_t checks_shown_max = 20;
+
 double units(std::int64_t cents) { return static_cast<double>(cents) / 100; }
 double megabytes(std::uint64_t bytes) { return static_cast<double>(bytes) / 1e6; }
 
@@ -43,8 +45,10 @@ void add_checks(out to, const std::vector<summary_check>& checks) {
       to, "checks       {}, {} of them scored; {} differed ({} of them scored): {} explained, {} not\n",
       counts.made, counts.scored, counts.differed, counts.scored_differed, counts.explained,
       counts.unexplained);
+  std::size_t shown = 0;
   for (const summary_check& each : checks) {
     if (each.is_consistent() && each.calls_failed == 0) continue;
+    if (++shown > checks_shown_max) continue;
     fmt::format_to(to, "  at {:.2f} s, from {} to {}: {} payments and {:.2f} apart, {} calls failed{}",
                    each.second, to_string(each.window.from), to_string(each.window.to), each.requests_apart(),
                    units(each.cents_apart()), each.calls_failed, each.scored ? ", scored" : "");
@@ -55,6 +59,7 @@ void add_checks(out to, const std::vector<summary_check>& checks) {
       fmt::format_to(to, "; unexplained");
     fmt::format_to(to, "\n");
   }
+  if (shown > checks_shown_max) fmt::format_to(to, "  and {} more\n", shown - checks_shown_max);
 }
 
 void add_oracle(out to, const reference_report& report, const reference_config& config) {
