@@ -171,7 +171,8 @@ container_usage usage_over(const std::vector<timed_sample>& samples) {
     const double step = samples[i].second - samples[i - 1].second;
     const container_sample grew = growth(samples[i - 1].sample, now);
     const double cpu_seconds = std::chrono::duration<double>(grew.cpu).count();
-    if (step > 0) usage.cores_max = std::max(usage.cores_max, cpu_seconds / step);
+    constexpr double too_short = 0.5; // of the last one, when the load has ended
+    if (step >= too_short) usage.cores_max = std::max(usage.cores_max, cpu_seconds / step);
     seconds += step;
     usage.cpu += grew.cpu;
     usage.periods += grew.periods;

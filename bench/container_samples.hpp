@@ -62,7 +62,7 @@ struct container_folders {
 struct container_usage {
   std::chrono::nanoseconds cpu{0};
   double cores_mean = 0;
-  double cores_max = 0; ///< between two samples
+  double cores_max = 0; ///< between two samples, half a second apart or more
   std::uint64_t held_bytes_max = 0;
   std::uint64_t cache_bytes_max = 0;
   std::uint64_t periods = 0;

@@ -69,7 +69,8 @@ th, td { padding: 9px 12px; text-align: right; white-space: nowrap; border-top: 
 thead th { border-top: 0; color: var(--soft); font-weight: 500; font-size: 13px; }
 th:first-child, td:first-child, td.words, th.words { text-align: left; }
 tbody th { font-weight: 500; } tr.sum td, tr.sum th { font-weight: 650; } td.bad { color: var(--bad); font-weight: 600; }
-.pair { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 14px; align-items: start; }
+.pair { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 7fr); gap: 14px; align-items: start; }
+.pair tbody th { white-space: normal; }
 .rules { padding-left: 20px; margin: 8px 0; max-width: 76ch; }
 .key i { display: inline-block; width: 22px; height: 12px; border-radius: 3px; vertical-align: -1px; margin: 0 5px 0 12px; border: 1px solid var(--edge); }
 .key i.g0 { background: var(--even); } .key i.g1 { background: var(--trouble); } .key i.g2 { background: var(--outage); }
@@ -77,6 +78,7 @@ tbody th { font-weight: 500; } tr.sum td, tr.sum th { font-weight: 650; } td.bad
 @media (max-width: 520px) {
   main { padding: 20px 12px 40px; } .tile { padding: 10px 12px; } .tile b { font-size: 20px; } .card { padding: 12px 6px 6px; }
   svg text { font-size: 16px; } svg .stage { font-size: 0; } svg .limit-label { font-size: 14px; } table { font-size: 13px; } th, td { padding: 7px 9px; } tbody th { white-space: normal; }
+  .pair th:nth-child(3), .pair td:nth-child(3) { display: none; }
 }
 @media print { body { background: #fff; } .card, .tile, .table { break-inside: avoid; } }
 )css";

@@ -37,10 +37,11 @@ struct reference_config {
 struct reference_score {
   double taken = 0;
   double fees = 0;
-  double profit = 0;  ///< taken - fees
-  double penalty = 0; ///< 35 % of it, for any difference in a scored check
-  double bonus = 0;   ///< 2 % of it for each millisecond that the p99 is under 11 ms
-  double total = 0;   ///< 0 if more payments were charged than posted
+  double profit = 0;         ///< taken - fees
+  double penalty = 0;        ///< 35 % of it, for any difference in a scored check
+  double bonus = 0;          ///< 2 % of it for each millisecond that the p99 is under 11 ms
+  double total = 0;          ///< 0 if disqualified
+  bool disqualified = false; ///< more payments were charged than posted
 };
 
 struct reference_report {

@@ -38,11 +38,12 @@ std::string lead(const reference_report& report, const reference_config& config)
     fmt::format_to(out(fees), "{}{} {} %", i == 0 ? "" : ", ", html_escaped(config.audit.processors[i].name),
                    readable(config.fees[i] * 100));
   return fmt::format(
-      "<p class=\"soft\">{} clients{}, each posting one payment a second, for {} s; {} stages of {} s. "
+      "<p class=\"soft\">{} clients{}, each posting one payment a second, for {} s; {} stage{} of {} s. "
       "Fees: {}. Checks every {} s of the window that began {} s and ended {} s before. Of {} posts, "
       "{} repeated a payment.</p>\n",
       readable(static_cast<double>(config.load.connections)),
       config.load.ramps ? " at the end of a ramp" : "", readable(config.load.seconds), config.stages.size(),
+      config.stages.size() == 1 ? "" : "s",
       readable(config.load.seconds / static_cast<double>(config.stages.size())), fees,
       readable(static_cast<double>(config.checks.every.count()) / 1000),
       readable(static_cast<double>(config.checks.begins.count()) / 1000),

@@ -106,8 +106,9 @@ std::string to_text(const reference_report& report, const reference_config& conf
                    each.taken.requests, units(each.taken.amount_cents), each.fees);
   }
   fmt::format_to(to, "lag          {} payments not settled when the load ended\n", report.unsettled_at_end);
-  fmt::format_to(to, "score        {:.2f} taken - {:.2f} fees - {:.2f} penalty + {:.2f} bonus = {:.2f}\n",
-                 score.taken, score.fees, score.penalty, score.bonus, score.total);
+  fmt::format_to(to, "score        {:.2f} taken - {:.2f} fees - {:.2f} penalty + {:.2f} bonus = {:.2f}{}\n",
+                 score.taken, score.fees, score.penalty, score.bonus, score.total,
+                 score.disqualified ? ", disqualified: more was charged than posted" : "");
   add_oracle(to, report, config);
   if (config.pid != 0)
     fmt::format_to(to, "used         {:.1f} us of CPU per payment, {:.1f} MB resident\n",

@@ -25,7 +25,8 @@ reference_score score_of(const reference_report& report) {
   const double p99_millis = percentile(latencies, 0.99) / 1000.0;
   if (count_checks(report.checks).scored_differed > 0) made.penalty = penalty_share * made.profit;
   made.bonus = made.profit * bonus_share_per_milli * std::max(0.0, bonus_below_millis - p99_millis);
-  if (charged <= report.load.payments.size()) made.total = made.profit - made.penalty + made.bonus;
+  made.disqualified = charged > report.load.payments.size();
+  if (!made.disqualified) made.total = made.profit - made.penalty + made.bonus;
   return made;
 }
 

@@ -47,7 +47,8 @@ std::string score_html(const reference_report& report) {
   text +=
       row(fmt::format("Bonus, 2 % × (11 − {:.2f}) ms of p99 = {:.2f} %", p99, 2 * std::max(0.0, 11 - p99)),
           {"+ " + money(score.bonus)});
-  text += row("Score", {money(score.total)}, "sum");
+  text += row(score.disqualified ? "Score: none, more payments were charged than posted" : "Score",
+              {money(score.total)}, "sum");
   return text + "</tbody></table></div></div>\n";
 }
 
@@ -102,7 +103,7 @@ std::string containers_html(const reference_report& report) {
   if (report.containers.empty()) return "";
   const double payments = static_cast<double>(std::max<std::size_t>(report.load.payments.size(), 1));
   std::string text = "<h2>Containers and processes</h2>\n<div class=\"table\"><table><thead><tr><th>name</th>"
-                     "<th>CPU, mean</th><th>most</th><th>limit</th><th>a payment</th>"
+                     "<th>cores, mean</th><th>most</th><th>limit</th><th>CPU per payment</th>"
                      "<th>memory, most</th><th>of its limit</th><th>file cache</th><th>periods throttled</th>"
                      "<th>OOM kills</th></tr></thead><tbody>\n";
   for (const watched& each : report.containers) {

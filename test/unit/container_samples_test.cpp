@@ -166,6 +166,12 @@ BOOST_AUTO_TEST_CASE(a_container_that_began_again_counts_from_zero) {
   BOOST_TEST(usage.throttled_periods == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(two_samples_close_together_tell_nothing_of_the_most) {
+  const container_usage usage = usage_over({sample_at(0, 1s, 0, 0, 0), sample_at(0.01, 1008ms, 0, 0, 0)});
+  BOOST_TEST(usage.cores_max == 0);
+  BOOST_TEST((usage.cpu == 8ms));
+}
+
 BOOST_AUTO_TEST_CASE(without_samples_nothing_was_used) {
   BOOST_TEST(usage_over({}).cores_mean == 0);
   BOOST_TEST(usage_over({sample_at(0, 5s, 100, 50, 9)}).cpu.count() == 0);
