@@ -96,9 +96,11 @@ int run(const reference_options& chosen, bool json) {
     started.emplace(chosen, config.fees);
     config.pid = started->repasse_pid();
   }
-  for (const std::uint16_t port : chosen.ports)
-    if (!wait_for_answer(chosen.host, port, std::chrono::seconds(10)))
-      throw std::runtime_error(fmt::format("nothing answers at port {}", port));
+  for (const std::uint16_t port : chosen.ports) {
+    const std::string& host = port == chosen.ports[0] ? chosen.host : chosen.processor_host;
+    if (!wait_for_answer(host, port, std::chrono::seconds(10)))
+      throw std::runtime_error(fmt::format("nothing answers at {}:{}", host, port));
+  }
   if (chosen.attach) purge(config.audit, chosen.admin_token);
   if (chosen.attach && chosen.fees.empty()) config.fees = read_fees(config.audit);
   if (config.pid != 0) config.looked_at.push_back({"repasse", std::nullopt, config.pid});

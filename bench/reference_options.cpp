@@ -65,7 +65,9 @@ void declare_oracle(CLI::App& app, reference_options& chosen) {
 }
 
 void declare_servers(CLI::App& app, reference_options& chosen) {
-  app.add_option("--host", chosen.host, "IPv4 address of all servers")->capture_default_str();
+  app.add_option("--host", chosen.host, "IPv4 address of repasse")->capture_default_str();
+  app.add_option("--processor-host", chosen.processor_host, "IPv4 address of attached processors")
+      ->capture_default_str();
   app.add_option("--ports", chosen.ports, "of repasse, default and fallback")
       ->expected(3)
       ->capture_default_str();
@@ -156,8 +158,8 @@ reference_config config_of(const reference_options& chosen) {
   config.audit.windows = chosen.windows;
   config.audit.settle_within = std::chrono::seconds(std::llround(std::ceil(chosen.settled_within_after)));
   config.audit.processors = {
-      {.name = "default", .host = chosen.host, .port = chosen.ports[1], .token = chosen.processor_token},
-      {.name = "fallback", .host = chosen.host, .port = chosen.ports[2], .token = chosen.processor_token}};
+      {.name = "default", .host = chosen.processor_host, .port = chosen.ports[1], .token = chosen.processor_token},
+      {.name = "fallback", .host = chosen.processor_host, .port = chosen.ports[2], .token = chosen.processor_token}};
   config.checks = checks_of(chosen);
   config.patience = std::chrono::duration<double>(chosen.patience);
   config.settle_within = std::chrono::duration<double>(chosen.settle_within);

@@ -18,6 +18,7 @@ struct reference_options {
   std::string repasse = "../server/repasse";       ///< from where this program lies
   std::string simulator = "./processor-simulator"; ///< likewise
   std::string host = "127.0.0.1";
+  std::string processor_host = "127.0.0.1";
   std::vector<std::uint16_t> ports{18099, 18001, 18002}; ///< of repasse, default, fallback
   std::size_t clients = 550;
   double seconds = 60;

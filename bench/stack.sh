@@ -84,8 +84,8 @@ sum_of() { tr ' ' '\n' <<<"$1" | awk '{sum += $1} END {printf "%.0f\n", sum}'; }
 
 # What each setting is worth: PostgreSQL's CPU of a payment and the p99 of POST, at 2,000/s, beside the settings as shipped.
 bench_stack_settings() {
-  local ways=('' '-c shared_buffers=16MB' '-c shared_buffers=96MB' '-c wal_compression=off' '-c max_wal_size=64MB'
-    '-c archive_mode=off' '-c autovacuum=off' '-c bgwriter_lru_maxpages=0') way run before rate=2000 seconds=8
+  local ways=('' '-c shared_buffers=16MB' '-c shared_buffers=96MB' '-c wal_compression=lz4' '-c max_wal_size=64MB'
+    '-c archive_mode=off' '-c autovacuum_naptime=15s' '-c bgwriter_lru_maxpages=0') way run before rate=2000 seconds=8
   local -A cpu=() tail=()
   runs=${STACK_RUNS:-3}
   start_measured_stack
