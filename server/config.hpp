@@ -63,6 +63,7 @@ struct config {
   bool use_redis_health_monitoring = false; ///< probes are told and heard by Redis
   bool use_redis_session_cache = false;     ///< final payments are kept in Redis for `cache_ttl`
   std::chrono::milliseconds cache_ttl{3'600'000};
+  bool ask_first = false;  ///< after a restore of the database, until a start without it
   std::string admin_token; ///< empty: there are no admin requests
   bool allow_purge = false;
   std::size_t max_backlog = 1'000'000;

@@ -120,10 +120,4 @@ std::string read_nothing_yet(std::string_view, config&, std::size_t) {
   return "is not supported by this version yet, expected it not to be set";
 }
 
-std::string read_no_flag_yet(std::string_view text, config&, std::size_t) {
-  const auto value = parse_flag(text);
-  if (!value) return std::string(flag_expected);
-  return *value ? "is not supported by this version yet, expected false" : "";
-}
-
 } // namespace repasse

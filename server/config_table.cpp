@@ -64,7 +64,7 @@ constexpr config_variable table[] = {
     {"CACHE_TTL", "1h", "how long the session cache keeps a payment", none,
      read_duration<&config::cache_ttl, 1'000>, show_duration<&config::cache_ttl>},
     {"ASK_FIRST", "false", "after a restore: ask every processor before a payment's first send", none,
-     read_no_flag_yet, nullptr},
+     read_flag<&config::ask_first>, show_flag<&config::ask_first>},
     {"ADMIN_TOKEN", "", "what X-Admin-Token must be, 32 characters or more; without it no admin requests",
      secret, read_admin_token, show_admin_token},
     {"ADMIN_TOKEN_FILE", "", "a file that holds it", none, read_admin_token_file, nullptr},
@@ -112,7 +112,7 @@ std::string_view config_variable::initial_for(std::string_view processor) const 
   return {};
 }
 
-bool config_variable::is_built() const { return read != read_nothing_yet && read != read_no_flag_yet; }
+bool config_variable::is_built() const { return read != read_nothing_yet; }
 
 std::vector<std::string> describe(const config& settings) {
   std::vector<std::string> lines;

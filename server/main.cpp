@@ -66,6 +66,8 @@ int serve(const config& settings) {
     threads.emplace_back([&one] { one->run(); });
   for (const std::string& line : describe(settings))
     spdlog::debug("{}", line);
+  if (settings.ask_first)
+    spdlog::warn("ASK_FIRST is on: every processor is asked about a payment before its first send");
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begun;
   spdlog::info("serves on {} with {} reactors, payments in {}, after {:.1f} ms, {:.1f} MiB in use",
                sockets.text(), settings.reactors,

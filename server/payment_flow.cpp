@@ -98,7 +98,7 @@ void payment_flow::hold(const posted_payment& payment, wall_time accepted_at, co
   one.accepted_at = accepted_at;
   one.reply = reply;
   // The choice of processor rides on the row's insert, if the send can start at once.
-  if (held_.waiting() == 0 && now < send_by()) one.at = route_for(one.slot, now);
+  if (held_.waiting() == 0 && now < send_by() && !config_.asks_first) one.at = route_for(one.slot, now);
   if (one.at != no_processor) processors_[one.at]->reserve(payment.id);
   if (is_planted(planted::answer_before_durable)) {
     one.reply = {};
@@ -217,6 +217,8 @@ void payment_flow::conclude_fresh(const entry& one, bool still_ours) {
   held_[one.slot].version = 1;
   if (one.at != no_processor) {
     tasks_.spawn(process(one.slot, one.at));
+  } else if (config_.asks_first) {
+    ask_soon(one.slot, no_processor);
   } else {
     held_.wait(one.slot);
     if (held_.waiting() == 1) work_.notify();

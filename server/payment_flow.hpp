@@ -56,6 +56,7 @@ struct flow_counters {
   std::uint64_t resends = 0;
   std::uint64_t adopted = 0;
   std::uint64_t released = 0;
+  std::uint64_t found = 0;           ///< at a processor, when all were asked before the first send
   std::uint64_t refused_choices = 0; ///< compare-and-sets that found the row taken over, by purpose
   std::uint64_t refused_doubts = 0;
   std::uint64_t refused_rejections = 0;
@@ -79,6 +80,9 @@ public:
     std::size_t batch_max = 1'000;
     /// drain() sends nothing more, and leaves what was never sent to others: the ledger outlives the process.
     bool hands_over = false;
+    /// After a restore: each processor is asked about a payment before this process sends it for the first
+    /// time, and until all have answered it waits.
+    bool asks_first = false;
     /// No send begins later than this after the last confirmed beat was sent.
     std::chrono::nanoseconds beat_lease = std::chrono::seconds{3};
     /// Between two tries of a ledger that is away.
@@ -129,7 +133,9 @@ public:
 
   [[nodiscard]] const flow_counters& counters() const { return counters_; }
   [[nodiscard]] std::size_t held() const { return held_.size(); }
-  [[nodiscard]] std::size_t waiting() const { return held_.waiting() + refused_waiting_.size(); }
+  [[nodiscard]] std::size_t waiting() const {
+    return held_.waiting() + refused_waiting_.size() + unasked_.size();
+  }
   /// The ledger answers, had room for the last payment, and fewer wait than are allowed.
   [[nodiscard]] bool can_append() const {
     return vouched_ && !stuck_ && !full_ && epoch_ != 0 && held_.size() < config_.backlog_max;
@@ -170,6 +176,17 @@ private:
     epoch_id epoch = 0;
     amend_item item;
     event done;
+  };
+  /// A payment that may not be sent yet.
+  struct unasked {
+    held_slot slot = 0;
+    processor_index named = no_processor; ///< by its row
+  };
+  /// What all processors say of it.
+  struct sighting {
+    holding::verdict what = holding::verdict::silent;
+    processor_index at = no_processor; ///< who has it
+    wall_time requested_at{};
   };
   struct settlement {
     held_slot slot = 0;
@@ -223,6 +240,12 @@ private:
   void settle(held_slot slot, processor_index at, wall_time requested_at);
   void forget(held_slot slot, processor_index at);
 
+  void ask_soon(held_slot slot, processor_index named);
+  task<> ask_unasked();
+  task<sighting> ask_all(unasked one);
+  void tell_silence(const processor& of);
+  task<> act_on(unasked one, epoch_id epoch, sighting seen);
+
   task<> hand_over();
   void forget_waiting();
   task<bool> amend(held_slot slot, epoch_id epoch, payment_status status, processor_index at);
@@ -259,6 +282,9 @@ private:
   backlog held_;
   std::map<held_slot, std::uint64_t> refusals_; ///< a bit for each processor that will never take it
   std::vector<held_slot> refused_waiting_;
+  std::deque<unasked> unasked_;
+  std::size_t askers_ = 0;
+  steady_time silence_told_{};
   std::vector<linked<doubt>> doubts_;
   std::vector<std::uint64_t> recoveries_;
 

@@ -24,6 +24,7 @@ void flow_counters::add(const flow_counters& other) {
   resends += other.resends;
   adopted += other.adopted;
   released += other.released;
+  found += other.found;
   refused_choices += other.refused_choices;
   refused_doubts += other.refused_doubts;
   refused_rejections += other.refused_rejections;
@@ -120,6 +121,8 @@ void payment_flow::forget_waiting() {
     held_.release(slot);
   }
   refused_waiting_.clear();
+  for (const unasked& one : std::exchange(unasked_, {}))
+    forget(one.slot, one.named);
 }
 
 void payment_flow::adopt(std::span<const owned_row> rows) {
@@ -132,12 +135,14 @@ void payment_flow::adopt(std::span<const owned_row> rows) {
     held.since_ms = since(clock_.now());
     const held_slot slot = held_.hold(held);
     ++counters_.adopted;
-    if (row->processor == no_processor || is_planted(planted::adopt_as_accepted)) {
-      held_.wait_first(slot);
-    } else {
-      processors_[row->processor]->adopt();
+    const bool names_one = row->processor != no_processor && !is_planted(planted::adopt_as_accepted);
+    if (names_one) processors_[row->processor]->adopt();
+    if (config_.asks_first)
+      ask_soon(slot, names_one ? row->processor : no_processor);
+    else if (names_one)
       tasks_.spawn(resolve(slot, row->processor, true));
-    }
+    else
+      held_.wait_first(slot);
   }
   if (held_.waiting() > 0) work_.notify();
 }

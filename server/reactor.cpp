@@ -53,6 +53,7 @@ payment_flow::config flow_config(const config& settings, std::uint32_t number) {
   how.jitter_seed = number + 1;
   how.backlog_max = share(settings.max_backlog, settings.reactors);
   how.hands_over = settings.use_database_storage;
+  how.asks_first = settings.ask_first;
   return how;
 }
 

@@ -222,6 +222,19 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_payment_that_moved_is_settled_where_it_is_now, F
   BOOST_TEST(books.unsettled(epoch).empty());
 }
 
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_payment_in_doubt_that_another_proves_to_have_is_settled_there, Fixture,
+                              ledgers_under_test) {
+  bench<Fixture> books;
+  const epoch_id epoch = books.open();
+  books.post(epoch, 1, first);
+  BOOST_TEST(
+      books.amend(epoch, {.id = id_of(1), .version = 1, .status = status::unknown, .processor = first}));
+  BOOST_TEST(
+      books.amend(epoch, {.id = id_of(1), .version = 2, .status = status::unknown, .processor = second}));
+  BOOST_TEST(books.settle(1, first) == settled::mismatch);
+  BOOST_TEST(books.settle(1, second) == settled::settled);
+}
+
 BOOST_AUTO_TEST_CASE_TEMPLATE(amounts_add_up_to_the_cent, Fixture, ledgers_under_test) {
   bench<Fixture> books;
   const epoch_id epoch = books.open();

@@ -87,6 +87,7 @@ BOOST_AUTO_TEST_CASE(an_empty_environment_gives_the_documented_defaults) {
       "USE_REDIS_HEALTH_MONITORING=false",
       "USE_REDIS_SESSION_CACHE=false",
       "CACHE_TTL=1h",
+      "ASK_FIRST=false",
       "ADMIN_TOKEN=none",
       "ALLOW_PURGE=false",
       "MAX_BACKLOG=1000000",
@@ -258,11 +259,11 @@ BOOST_AUTO_TEST_CASE(what_is_not_built_yet_is_refused_when_set) {
     BOOST_TEST(only_error({{name, "5"}}).find("is not supported by this version yet") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(a_feature_not_built_yet_may_be_switched_off_but_not_on) {
-  BOOST_TEST(accepts({{"ASK_FIRST", "false"}}));
-  BOOST_TEST(accepts({{"ASK_FIRST", "0"}}));
-  BOOST_TEST(refuses("ASK_FIRST", "true"));
-  BOOST_TEST(refuses("ASK_FIRST", "off"));
+BOOST_AUTO_TEST_CASE(processors_are_asked_first_only_where_that_is_switched_on) {
+  BOOST_TEST(!parsed({}).value.value().ask_first);
+  BOOST_TEST(!parsed({{"ASK_FIRST", "0"}}).value.value().ask_first);
+  BOOST_TEST(parsed({{"ASK_FIRST", "true"}}).value.value().ask_first);
+  BOOST_TEST(refuses("ASK_FIRST", "on"));
 }
 
 BOOST_AUTO_TEST_CASE(the_admin_token_comes_from_its_variable_or_its_file) {
