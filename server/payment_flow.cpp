@@ -56,6 +56,7 @@ payment_flow::payment_flow(clock& time, ledger& books, intake* taking_in,
       flush_wanted_(time),
       work_(time),
       tasks_(time) {
+  if (is_planted(planted::send_unasked)) config_.asks_first = false;
   std::iota(cheapest_first_.begin(), cheapest_first_.end(), processor_index{0});
   std::stable_sort(cheapest_first_.begin(), cheapest_first_.end(), [&](auto a, auto b) {
     return processors_[a]->settings().fee_ppm < processors_[b]->settings().fee_ppm;

@@ -36,6 +36,8 @@ enum class planted : std::uint8_t {
   no_sweep_of_intake,         ///< what a restarted Redis holds and its group does not give is never imported
   no_memory_of_intake,        ///< what Redis has lost is not taken in again
   stream_deleted,             ///< the end of one import deletes the whole stream
+  send_unasked,               ///< after a restore no processor is asked before a payment's first send
+  trust_silence,              ///< a processor that does not answer the question counts as one without it
   // Those that need a PostgreSQL.
   unsorted_batch,           ///< a batch goes in the order in which it came
   settle_without_returning, ///< the books grow by what was asked for, not by what was changed
@@ -80,6 +82,8 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(planted::
     "no_sweep_of_intake",
     "no_memory_of_intake",
     "stream_deleted",
+    "send_unasked",
+    "trust_silence",
     "unsorted_batch",
     "settle_without_returning",
     "append_past_mark",

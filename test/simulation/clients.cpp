@@ -1,5 +1,7 @@
 #include "test/simulation/clients.hpp"
 
+#include "test/simulation/run_now.hpp"
+
 #include <cstring>
 
 namespace repasse::simulation {
@@ -19,7 +21,7 @@ void clients::post(std::size_t count, std::chrono::nanoseconds from, std::chrono
       peer& holder = world_.peers[world_.below(world_.peers.size())];
       holder.books.payments.take(one.id, {one.amount_cents + 1, wall_time{}});
     }
-    if (world_.chance(0.03)) {
+    if (!world_.has_restore && world_.chance(0.03)) {
       one.other_amount_cents = one.amount_cents + 2;
       world_.after(world_.between(from, to + 5s), [this, number] { post_other(number); });
     }
@@ -53,6 +55,16 @@ void clients::post_to(std::uint32_t number, std::size_t to, bool repeats) {
   // Some say it twice, at once or a little later, to the same instance.
   if (repeats && world_.chance(0.15))
     world_.after(world_.between(0s, 4s), [this, number, to] { post_to(number, to, false); });
+}
+
+void clients::say_again() {
+  for (std::uint32_t number = 0; number < posted_.size(); ++number) {
+    posted& one = posted_[number];
+    if (one.tries == 0 || run_now(cluster_.books().find(one.id))->has_value()) continue;
+    one.acknowledged = false;
+    one.tries = 0;
+    world_.after(world_.between(0s, 20s), [this, number] { try_once(number, true); });
+  }
 }
 
 void clients::answered(void* self, const accept_reply::place& where, accept_verdict verdict) {

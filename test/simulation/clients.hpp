@@ -27,6 +27,8 @@ public:
   /// processor already.
   void post(std::size_t count, std::chrono::nanoseconds from, std::chrono::nanoseconds to,
             double foreign = 0.02);
+  /// What was posted, and the ledger does not have.
+  void say_again();
   [[nodiscard]] const std::deque<posted>& all() const { return posted_; }
 
 private:

@@ -27,7 +27,7 @@ cluster::cluster(world& outside, const instance_settings& settings, std::size_t 
 
 void cluster::start(std::size_t number) {
   node& one = nodes_[number];
-  if (one.running) return;
+  if (one.running || is_shut_) return;
   one.stalled_until = {};
   world_.redis.ways[number].asleep_until = {};
   one.steps_to_live = -1;
@@ -47,6 +47,21 @@ void cluster::drain(std::size_t number, std::chrono::nanoseconds limit) {
   if (!nodes_[number].running || world_.redis.is_needed(number)) return;
   nodes_[number].running->shut_down(world::now() + limit);
   world_.redis.end_life(number);
+}
+
+bool cluster::shut() {
+  is_shut_ = true;
+  for (std::size_t i = 0; i < nodes_.size(); ++i)
+    kill(i);
+  return std::ranges::none_of(nodes_, [](const node& one) { return one.running != nullptr; });
+}
+
+void cluster::open_asking_first() {
+  ++gone_.restores;
+  is_shut_ = false;
+  settings_.asks_first = true;
+  for (std::size_t i = 0; i < nodes_.size(); ++i)
+    start(i);
 }
 
 void cluster::stall(std::size_t number, steady_time until) {

@@ -21,6 +21,10 @@ public:
   /// Ends it as SIGTERM does.
   void drain(std::size_t number, std::chrono::nanoseconds limit);
   void start(std::size_t number);
+  /// Kills them all, and none starts any more; true once all are gone, else it is to be said again.
+  bool shut();
+  /// All start, after a restore of the ledger.
+  void open_asking_first();
   /// No handler of it runs until then.
   void stall(std::size_t number, steady_time until);
 
@@ -48,6 +52,7 @@ private:
   memory_ledger books_;
   instance_settings settings_;
   std::vector<node> nodes_;
+  bool is_shut_ = false;
   coverage gone_;
 };
 

@@ -58,7 +58,7 @@ begin_and_end processor_fault(world& outside, peer& victim) {
   case 8:
     return {[&] {
               set_hostile(outside, victim);
-              victim.stale_reads = 0.3;
+              victim.stale_reads = outside.has_restore ? 0 : 0.3;
               victim.silent_reads = 0.3;
             },
             [&] {

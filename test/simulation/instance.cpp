@@ -75,6 +75,7 @@ instance::instance(ledger& books, poller& no_sockets, const instance_settings& s
             {.how = settings.how,
              .backlog_max = settings.backlog_max,
              .hands_over = true,
+             .asks_first = settings.asks_first,
              .jitter_seed = number + 1}),
       importer_(intake_ ? std::make_unique<importer>(clock_, *intake_, flow_) : nullptr),
       ownership_(clock_, ledger_, flow_, processors_),
@@ -137,6 +138,7 @@ void coverage::add(const coverage& other) {
   crashes += other.crashes;
   stalls += other.stalls;
   drains += other.drains;
+  restores += other.restores;
 }
 
 } // namespace repasse::simulation

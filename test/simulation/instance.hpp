@@ -27,6 +27,7 @@ struct coverage {
   std::uint64_t crashes = 0;
   std::uint64_t stalls = 0;
   std::uint64_t drains = 0;
+  std::uint64_t restores = 0;
 
   void add(const coverage& other);
 };
@@ -37,6 +38,7 @@ struct instance_settings {
   routing how;
   std::size_t backlog_max = 100'000;
   bool takes_in = true; ///< there is a Redis
+  bool asks_first = false;
 };
 
 class instance {

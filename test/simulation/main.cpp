@@ -49,6 +49,7 @@ bool print(const coverage& seen) {
                                 {"sent again in doubt", flow.resends},
                                 {"taken over", flow.adopted},
                                 {"released on drain", flow.released},
+                                {"found before the first send", flow.found},
                                 {"refused choice of processor", flow.refused_choices},
                                 {"refused mark of doubt", flow.refused_doubts},
                                 {"refused rejection", flow.refused_rejections},
@@ -69,7 +70,8 @@ bool print(const coverage& seen) {
                                 {"Redis emptied", seen.redis.emptied},
                                 {"instances killed", seen.crashes},
                                 {"instances stalled", seen.stalls},
-                                {"instances drained", seen.drains}};
+                                {"instances drained", seen.drains},
+                                {"ledger restored", seen.restores}};
   for (const named_count& one : counts)
     row(one.name, one.count);
   return all_hit;

@@ -3,6 +3,7 @@
 #include "storage/planted.hpp"
 #include "test/simulation/clients.hpp"
 #include "test/simulation/faults.hpp"
+#include "test/simulation/restore.hpp"
 #include "test/simulation/run_now.hpp"
 #include "test/simulation/virtual_time.hpp"
 
@@ -114,10 +115,12 @@ private:
 seed_result run_seed(std::uint64_t seed) {
   world outside(seed);
   const instance_settings settings = draw_settings(outside);
+  outside.has_restore = outside.chance(0.15);
   cluster servers(outside, settings, 2 + outside.below(2));
   clients posters(outside, servers);
   posters.post(payments, 0s, faulty_span);
   schedule_faults(outside, servers, posters, faulty_span);
+  if (outside.has_restore) schedule_restore(outside, servers, posters, faulty_span);
   const steady_time begun = world::now();
   servers.run_until(begun + faulty_span + 31s);
   end_faults(outside, servers);

@@ -80,6 +80,9 @@ public:
   void give_up(const call& sent);
 
   std::deque<peer> peers;
+  /// The ledger is restored to an earlier moment in this seed. What asking cannot help against is left out:
+  /// processors that deny what they have, clients with two amounts for one payment.
+  bool has_restore = false;
   redis_network redis{*this};
 
 private:
