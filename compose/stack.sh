@@ -168,6 +168,9 @@ wait_for_books() {
   for ((try = 0; try < 3000; ++try)); do
     answer=$(curl -si --max-time 2 "http://localhost:$REPASSE_PORT/payments-summary" || true)
     [[ $answer != 'HTTP/1.1 200'* || ${answer,,} == *repasse-source:* ]] || return 0
+    if ((try % 50 == 49 && $(engine inspect -f '{{.RestartCount}}' "$(container_of one)") > 2)); then
+      die "the servers do not start: $(engine logs --tail 1 "$(container_of one)" 2>&1)"
+    fi
     sleep 0.1
   done
   die 'PostgreSQL is not back after five minutes: ./dev logs postgres'
