@@ -157,9 +157,14 @@ reference_config config_of(const reference_options& chosen) {
   config.audit.port = chosen.ports[0];
   config.audit.windows = chosen.windows;
   config.audit.settle_within = std::chrono::seconds(std::llround(std::ceil(chosen.settled_within_after)));
-  config.audit.processors = {
-      {.name = "default", .host = chosen.processor_host, .port = chosen.ports[1], .token = chosen.processor_token},
-      {.name = "fallback", .host = chosen.processor_host, .port = chosen.ports[2], .token = chosen.processor_token}};
+  config.audit.processors = {{.name = "default",
+                              .host = chosen.processor_host,
+                              .port = chosen.ports[1],
+                              .token = chosen.processor_token},
+                             {.name = "fallback",
+                              .host = chosen.processor_host,
+                              .port = chosen.ports[2],
+                              .token = chosen.processor_token}};
   config.checks = checks_of(chosen);
   config.patience = std::chrono::duration<double>(chosen.patience);
   config.settle_within = std::chrono::duration<double>(chosen.settle_within);

@@ -23,7 +23,7 @@ start_constant() {
   local file=$PWD/$stack_folder/constant.conf
   sed '0,/proxy_pass.*/s//return 202;/' compose/nginx/nginx.conf >"$file"
   chmod 644 "$file"
-  engine run -d --name repasse-constant --cpus 0.24 --memory 20m --read-only --network "${stack}_outside" \
+  engine run -d --name repasse-constant --cpus 0.22 --memory 20m --read-only --network "${stack}_outside" \
     --tmpfs /tmp:uid=10001 -v "$file:/etc/nginx/nginx.conf:ro" repasse-nginx >/dev/null
 }
 

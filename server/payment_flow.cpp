@@ -44,6 +44,7 @@ payment_flow::payment_flow(clock& time, ledger& books, intake* taking_in,
       config_(settings),
       cheapest_first_(processors.size()),
       candidates_(processors.size()),
+      patience_(config_.how.cheapest_patience),
       epoch_begun_(time),
       epoch_lost_(time),
       jitter_(settings.jitter_seed),
@@ -416,8 +417,8 @@ processor_index payment_flow::route_for(held_slot slot, steady_time now) {
   std::uint64_t refused = 0;
   if (!refusals_.empty())
     if (const auto found = refusals_.find(slot); found != refusals_.end()) refused = found->second;
-  const std::chrono::milliseconds waited{since(now) - held_[slot].since_ms};
-  return route(candidates_, cheapest_first_, config_.how, waited, refused);
+  const steady_time waits_since = now - std::chrono::milliseconds{since(now) - held_[slot].since_ms};
+  return route(candidates_, cheapest_first_, config_.how, patience_.waited(waits_since, now), refused);
 }
 
 bool payment_flow::refused_by_all(held_slot slot) const {
@@ -440,9 +441,11 @@ void payment_flow::note_acceptance() {
 
 /// Recovery wakes those in doubt there, and so does a trial that is to be had.
 void payment_flow::look_after_processors() {
+  bool some_breaker_is_closed = false;
   for (std::size_t i = 0; i < processors_.size(); ++i) {
     processor& one = *processors_[i];
     one.look_after();
+    some_breaker_is_closed = some_breaker_is_closed || one.circuit().is_closed();
     linked<doubt>& sleepers = doubts_[i];
     if (recoveries_[i] != one.recoveries()) {
       recoveries_[i] = one.recoveries();
@@ -453,6 +456,7 @@ void payment_flow::look_after_processors() {
       sleepers.splice(sleepers.end(), sleepers, sleepers.begin());
     }
   }
+  patience_.note(some_breaker_is_closed, clock_.now());
 }
 
 // 4. Process: the row names `at`, by a confirmed commit. One send after the other until the outcome is known.

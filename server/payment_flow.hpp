@@ -264,6 +264,7 @@ private:
   config config_;
   std::vector<processor_index> cheapest_first_;
   std::vector<candidate> candidates_;
+  patience patience_;
 
   epoch_id epoch_ = 0;
   steady_time send_until_{};

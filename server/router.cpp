@@ -52,6 +52,19 @@ processor_index fastest(std::span<const candidate> candidates, std::span<const p
 
 bool is_stalled(const candidate& one) { return one.oldest_open > one.expected + stall_margin; }
 
+void patience::note(bool some_breaker_is_closed, steady_time now) {
+  if (some_breaker_is_closed == has_choice_) return;
+  has_choice_ = some_breaker_is_closed;
+  if (!has_choice_)
+    outage_began_ = now;
+  else if (now - outage_began_ > longest_)
+    begins_ = now;
+}
+
+std::chrono::nanoseconds patience::waited(steady_time since, steady_time now) const {
+  return now - (has_choice_ ? std::max(since, begins_) : since);
+}
+
 processor_index route(std::span<const candidate> candidates, std::span<const processor_index> cheapest_first,
                       const routing& how, std::chrono::nanoseconds waited, std::uint64_t refused) {
   switch (how.policy) {

@@ -3,6 +3,7 @@
 // standing, a short p99, then the fee.
 #pragma once
 
+#include "storage/clock.hpp"
 #include "storage/payment.hpp"
 
 #include <chrono>
@@ -38,5 +39,24 @@ struct routing {
 [[nodiscard]] processor_index route(std::span<const candidate> candidates,
                                     std::span<const processor_index> cheapest_first, const routing& how,
                                     std::chrono::nanoseconds waited, std::uint64_t refused = 0);
+
+/// From when on payments have waited for a cheaper processor. While all breakers are open they wait for any;
+/// when that has lasted longer than the patience, it begins anew for all with the first that closes: the
+/// cheapest is likely to be back as soon, and those that piled up meanwhile would pay the higher fee. A
+/// shorter outage begins nothing anew, or processors that come and go would never get rid of what waits.
+class patience {
+public:
+  explicit patience(std::chrono::nanoseconds longest) : longest_(longest) {}
+
+  void note(bool some_breaker_is_closed, steady_time now);
+  /// How long a payment that waits since then has waited for a cheaper one.
+  [[nodiscard]] std::chrono::nanoseconds waited(steady_time since, steady_time now) const;
+
+private:
+  std::chrono::nanoseconds longest_;
+  bool has_choice_ = true;
+  steady_time outage_began_{};
+  steady_time begins_{};
+};
 
 } // namespace repasse

@@ -241,6 +241,28 @@ BOOST_AUTO_TEST_CASE(a_patient_payment_never_pays_more_than_the_lowest_fee_open_
   }
 }
 
+BOOST_AUTO_TEST_CASE(patience_begins_anew_after_an_outage_that_was_longer) {
+  constexpr steady_time start{1h};
+  patience waiting(2s);
+  BOOST_TEST((waiting.waited(start - 5s, start) == 5s));
+  waiting.note(false, start);
+  BOOST_TEST((waiting.waited(start - 5s, start + 3s) == 8s)); // a trial goes to whoever is to be had
+  waiting.note(true, start + 3s);
+  BOOST_TEST((waiting.waited(start - 5s, start + 3s) == 0s));
+  BOOST_TEST((waiting.waited(start - 5s, start + 4s) == 1s));
+  BOOST_TEST((waiting.waited(start + 3500ms, start + 4s) == 500ms));
+}
+
+BOOST_AUTO_TEST_CASE(processors_that_come_and_go_do_not_make_payments_wait_for_ever) {
+  constexpr steady_time start{1h};
+  patience waiting(2s);
+  for (int i = 0; i < 10; ++i) {
+    waiting.note(false, start + i * 2s);
+    waiting.note(true, start + i * 2s + 1s);
+  }
+  BOOST_TEST((waiting.waited(start, start + 20s) == 20s));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace repasse
