@@ -7,6 +7,8 @@ namespace repasse {
 namespace {
 
 constexpr std::chrono::nanoseconds not_allowed_pause = std::chrono::milliseconds{100};
+/// A call later than its moment by this share of the period, 100 ms of 5.2 s, leaves more than 5 s to the next.
+constexpr int lateness_share = 52;
 /// Between two looks whether it is still this one's turn.
 constexpr std::chrono::nanoseconds allowed_look = std::chrono::seconds{1};
 
@@ -29,6 +31,15 @@ void prober::stop() {
     pause->notify();
 }
 
+/// All processors are asked at the same moments, counted from the one at which this became the eldest: those that
+/// recover together are seen to at once, and none is used for being looked at first.
+steady_time prober::in_step(steady_time earliest, steady_time began) const {
+  const std::chrono::nanoseconds period = config_.period;
+  const std::chrono::nanoseconds ahead = earliest - began - period / lateness_share;
+  if (ahead.count() <= 0 || period.count() == 0) return std::max(began, earliest);
+  return began + (ahead + period - std::chrono::nanoseconds{1}) / period * period;
+}
+
 task<> prober::watch(processor_index processor) {
   event& pause = *pauses_[processor];
   steady_time own_next{};
@@ -44,7 +55,7 @@ task<> prober::watch(processor_index processor) {
     // Once it is this one's turn nobody else asks: what is heard from then on is no call, but a breaker's
     // change.
     const steady_time others = std::min(calls_.last_heard(processor), *allowed_since);
-    const steady_time next = std::max(own_next, others + config_.period);
+    const steady_time next = in_step(std::max(own_next, others + config_.period), *allowed_since);
     if (now < next) {
       co_await pause.wait_until(std::min(next, now + allowed_look));
       continue;

@@ -36,6 +36,7 @@ public:
   task<bool> join_until(steady_time due) { return tasks_.join_until(due); }
 
 private:
+  [[nodiscard]] steady_time in_step(steady_time earliest, steady_time began) const;
   task<> watch(processor_index processor);
 
   clock& clock_;

@@ -34,7 +34,7 @@ public:
                 {.ask = [this](processor_index index, steady_time due) { return ask(index, due); },
                  .allowed = [this] { return look(); },
                  .heard = [this](processor_index index, const health_report& said) { hear(index, said); },
-                 .last_heard = [this](processor_index) { return last_heard; }}) {
+                 .last_heard = [this](processor_index index) { return last_heard + index * heard_later; }}) {
     for (std::size_t i = 0; i < settings.processors; ++i)
       processors_.push_back(std::make_unique<processor>(time_));
   }
@@ -89,6 +89,7 @@ public:
   bool allowed = true;
   int looks = 0;
   steady_time last_heard{}; ///< from whomever
+  std::chrono::nanoseconds heard_later{0}; ///< each processor than the one before it
 
 private:
   task<std::optional<health_report>> ask(processor_index index, steady_time deadline) {
@@ -159,8 +160,20 @@ BOOST_AUTO_TEST_CASE(asks_again_a_period_after_the_last_question) {
   here.start();
   BOOST_REQUIRE(here.runs_until_asked(0, 3));
   const auto& questions = here[0].questions;
-  BOOST_TEST((questions[1].asked - questions[0].asked >= 130ms));
-  BOOST_TEST((questions[2].asked - questions[1].asked >= 130ms));
+  BOOST_TEST((questions[1].asked - questions[0].asked >= 125ms));
+  BOOST_TEST((questions[2].asked - questions[1].asked >= 125ms));
+}
+
+BOOST_AUTO_TEST_CASE(asks_all_at_the_same_moments_whenever_they_were_heard_of) {
+  probing here({.processors = 2, .period = 400ms});
+  here[0].answers_at_once = here[1].answers_at_once = true;
+  here.last_heard = here.now() - 300ms;
+  here.heard_later = 200ms;
+  here.start();
+  BOOST_REQUIRE(here.runs_until_asked(0, 2));
+  BOOST_REQUIRE(here.runs_until_asked(1, 2));
+  for (std::size_t i = 0; i < 2; ++i)
+    BOOST_TEST((here[1].questions[i].asked - here[0].questions[i].asked < 100ms));
 }
 
 BOOST_AUTO_TEST_CASE(a_processor_that_does_not_answer_is_not_asked_twice_nor_delays_the_others) {
