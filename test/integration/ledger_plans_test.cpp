@@ -246,6 +246,23 @@ BOOST_AUTO_TEST_CASE(no_statement_scans_a_table_and_all_touch_little) {
   of.report();
 }
 
+BOOST_AUTO_TEST_CASE(plans_made_when_few_payments_were_analyzed_serve_many) {
+  plans of;
+  of.session.run(
+      "TRUNCATE payments, deltas, totals, milliseconds, audit, epochs, processors RESTART IDENTITY");
+  of.session.run(fill);
+  of.session.run(fill_payments);
+  of.session.run("EXECUTE fill_payments (1, 20)");
+  of.server.sql("ANALYZE");
+  const std::vector<execution> all = executions(of.session);
+  for (const execution& one : all)
+    of.execute(one);
+  of.session.run("EXECUTE fill_payments (21, 50000)");
+  of.session.run("UPDATE epochs SET last_beat = clock_timestamp() WHERE epoch = 2000");
+  for (const execution& one : all)
+    of.check(one);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
