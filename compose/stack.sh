@@ -49,6 +49,13 @@ start_engine() {
   return 1
 }
 
+# One that was started here ends with the last stack.
+stop_engine() {
+  if [[ -e /run/repasse-dockerd.pid && -z $(engine ps -q) ]]; then
+    as_root kill "$(</run/repasse-dockerd.pid)"
+  fi
+}
+
 require_engine() { start_engine || die 'the stack needs one; ./dev run works without'; }
 
 # Bare Debian 12 with its security updates, made here: no registry is asked for it.
@@ -212,10 +219,7 @@ dev_down() {
   else
     say 'the stack is down; its payments and backups stay in volumes (down --volumes removes them)'
   fi
-  # An engine that was started here ends with the last stack.
-  if [[ -e /run/repasse-dockerd.pid && -z $(engine ps -q) ]]; then
-    as_root kill "$(</run/repasse-dockerd.pid)"
-  fi
+  stop_engine
 }
 
 dev_logs() {
