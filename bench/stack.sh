@@ -69,7 +69,8 @@ bench_stack() {
       (($(books_hold) == posted)) || fail "$posted were answered with 202, $(books_hold) are in the books 2 s later"
     done
     row "$rate/s: p50 of POST, us, and of a constant 202" "$(median "${ours50[@]}")" "$(median "${theirs50[@]}")"
-    row "$rate/s: p99" "$(median "${ours99[@]}")" "$(median "${theirs99[@]}")" "$( ((rate == 550)) && echo 2)"
+    row "$rate/s: p99" "$(median "${ours99[@]}")" "$(median "${theirs99[@]}")"
+    [[ $rate != 550 ]] || row "$rate/s: p99, promised" "$(median "${ours99[@]}")" - 3000
     for service in "${limited[@]}"; do
       row "$rate/s: $service: CPU of a payment, us" "$(sum_of "${used[$service]}" | awk "{printf \"%.0f\", \$1 / 1000 / $rate / $seconds / $runs}")" -
       row "$rate/s: $service: periods held back, %" \
