@@ -88,7 +88,7 @@ public:
 
   bool allowed = true;
   int looks = 0;
-  steady_time last_heard{}; ///< from whomever
+  steady_time last_heard{};                ///< from whomever
   std::chrono::nanoseconds heard_later{0}; ///< each processor than the one before it
 
 private:
