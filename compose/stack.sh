@@ -1,11 +1,18 @@
 # shellcheck shell=bash disable=SC2154 # sourced by dev, whose functions it uses
 # The stack in containers: images, up, down, logs, roll, reference, backup, restore. STACK names it (several may run side
-# by side, on ports of their own: REPASSE_PORT, PROCESSOR_PORTS); its secrets and settings lie in build/STACK/env.
+# by side, on ports of their own: REPASSE_PORT, PROCESSOR_DEFAULT_PORT, PROCESSOR_FALLBACK_PORT); its secrets and settings lie in build/STACK/env.
 
 stack=${STACK:-repasse}
 stack_folder=build/stack-$stack
 images=(nginx redis postgres repasse processor)
-export REPASSE_PORT=${REPASSE_PORT:-9999}
+# Where it was started, unless the environment says otherwise.
+remembered() { sed -n "s/^$1=//p" "$stack_folder/env" 2>/dev/null || true; }
+REPASSE_PORT=${REPASSE_PORT:-$(remembered REPASSE_PORT)} REPASSE_PORT=${REPASSE_PORT:-9999}
+PROCESSOR_DEFAULT_PORT=${PROCESSOR_DEFAULT_PORT:-$(remembered PROCESSOR_DEFAULT_PORT)}
+PROCESSOR_DEFAULT_PORT=${PROCESSOR_DEFAULT_PORT:-8001}
+PROCESSOR_FALLBACK_PORT=${PROCESSOR_FALLBACK_PORT:-$(remembered PROCESSOR_FALLBACK_PORT)}
+PROCESSOR_FALLBACK_PORT=${PROCESSOR_FALLBACK_PORT:-8002}
+export REPASSE_PORT PROCESSOR_DEFAULT_PORT PROCESSOR_FALLBACK_PORT
 # Debian's docker-compose knows no other builder, and nothing here needs one.
 export DOCKER_BUILDKIT=0
 
@@ -26,6 +33,10 @@ compose() {
 
 # start_engine: 1, and why, where no engine can run.
 start_engine() {
+  ((EUID == 0)) || docker info >/dev/null 2>&1 || command -v sudo >/dev/null || {
+    echo 'dev: the Docker engine needs root or sudo' >&2
+    return 1
+  }
   if command -v docker >/dev/null && { docker info >/dev/null 2>&1 || as_root docker info >/dev/null 2>&1; }; then
     docker compose version >/dev/null 2>&1 || require docker-compose
     return 0
@@ -51,9 +62,11 @@ start_engine() {
 
 # One that was started here ends with the last stack.
 stop_engine() {
-  if [[ -e /run/repasse-dockerd.pid && -z $(engine ps -q) ]]; then
-    as_root kill "$(</run/repasse-dockerd.pid)"
-  fi
+  local running pid
+  [[ -e /run/repasse-dockerd.pid ]] || return 0
+  running=$(engine ps -q) || return 0
+  pid=$(</run/repasse-dockerd.pid)
+  [[ -n $running || $(cat "/proc/$pid/comm" 2>/dev/null) != dockerd ]] || as_root kill "$pid"
 }
 
 require_engine() { start_engine || die 'the stack needs one; ./dev run works without'; }
@@ -171,14 +184,16 @@ wait_until_up() {
 
 # Ready is also who takes payments in while PostgreSQL recovers; this waits until it answers.
 wait_for_books() {
-  local try answer
-  for ((try = 0; try < 3000; ++try)); do
+  local until=$((SECONDS + 300)) answer service
+  while ((SECONDS < until)); do
     answer=$(curl -si --max-time 2 "http://localhost:$REPASSE_PORT/payments-summary" || true)
     [[ $answer != 'HTTP/1.1 200'* || ${answer,,} == *repasse-source:* ]] || return 0
-    if ((try % 50 == 49 && $(engine inspect -f '{{.RestartCount}}' "$(container_of one)") > 2)); then
-      die "the servers do not start: $(engine logs --tail 1 "$(container_of one)" 2>&1)"
-    fi
-    sleep 0.1
+    for service in postgres one; do
+      if [[ $(engine inspect -f '{{.State.Restarting}}' "$(container_of "$service")" 2>/dev/null) == true ]]; then
+        die "$service does not start: $(engine logs --tail 3 "$(container_of "$service")" 2>&1)"
+      fi
+    done
+    sleep 0.5
   done
   die 'PostgreSQL is not back after five minutes: ./dev logs postgres'
 }
@@ -189,9 +204,13 @@ require_stack() {
 }
 
 dev_up() {
+  local name
   require curl
   require_engine
   make_settings
+  for name in REPASSE_PORT PROCESSOR_DEFAULT_PORT PROCESSOR_FALLBACK_PORT; do
+    set_setting "$name" "${!name}"
+  done
   build_images
   if [[ -z $(compose ps -q nginx 2>/dev/null) ]]; then
     require_free_port "$REPASSE_PORT" nginx
@@ -202,7 +221,7 @@ dev_up() {
   wait_until_up
   cat <<END
 == ready after $(((${EPOCHREALTIME/./} - begun) / 1000)) ms: http://localhost:$REPASSE_PORT (nginx, servers \`one\` and \`two\`), the processors at
-   http://localhost:${PROCESSOR_DEFAULT_PORT:-8001} and ${PROCESSOR_FALLBACK_PORT:-8002}; settings and secrets in $stack_folder/env. ./dev reference, ./dev logs, ./dev down. Try:
+   http://localhost:$PROCESSOR_DEFAULT_PORT and $PROCESSOR_FALLBACK_PORT; settings and secrets in $stack_folder/env. ./dev reference, ./dev logs, ./dev down. Try:
 curl -i http://localhost:$REPASSE_PORT/payments -H 'Content-Type: application/json' -d '{"correlationId": "$(</proc/sys/kernel/random/uuid)", "amount": 19.90}'
 curl http://localhost:$REPASSE_PORT/payments-summary
 END
@@ -255,7 +274,7 @@ dev_reference() {
     arguments+=(--container "$service:$(engine inspect -f '{{.Id}}' "$(container_of "$service")")")
   done
   ADMIN_TOKEN=$(setting ADMIN_TOKEN) build/release/bench/reference --attach --host "$address" \
-    --ports 9999 "${PROCESSOR_DEFAULT_PORT:-8001}" "${PROCESSOR_FALLBACK_PORT:-8002}" "${arguments[@]}" \
+    --ports 9999 "$PROCESSOR_DEFAULT_PORT" "$PROCESSOR_FALLBACK_PORT" "${arguments[@]}" \
     --report "$stack_folder/report.html" "$@"
   say "the report: $stack_folder/report.html"
 }
@@ -266,11 +285,14 @@ in_postgres() { engine exec "$(container_of postgres)" "$@"; }
 # said otherwise, with the WAL that only they needed.
 dev_backup() {
   require_stack
-  local name keep=7
-  [[ ${1-} != --keep ]] || keep=${2:?how many to keep}
-  name=$(date -u +%Y-%m-%dT%H-%M-%SZ)
-  say "backing up to $name, in the volume ${stack}_backups"
-  in_postgres backup "$name" "$keep" || die 'there is no new backup'
+  local keep=7
+  case ${1-} in
+    '') ;;
+    --keep) keep=${2:?how many to keep} ;;
+    *) die "backup takes --keep N, not: $1" ;;
+  esac
+  say "backing up into the volume ${stack}_backups"
+  in_postgres backup "$keep" || die 'there is no new backup'
   in_postgres ls /var/backups/base
 }
 
@@ -296,15 +318,27 @@ dev_restore() {
     esac
     shift
   done
+  engine exec "$(container_of redis)" redis-cli -e ping >/dev/null || die 'Redis has to be up: ./dev up'
+  # First of all, so that nobody starts on the older books without it, whatever fails here.
+  local before stopped
+  before=$(setting ASK_FIRST)
+  set_setting ASK_FIRST true
   say 'stopping the servers and PostgreSQL'
   compose stop one two postgres >"$stack_folder/log" 2>&1
-  compose run --rm --no-deps --entrypoint /usr/bin/restore postgres "$name" "$time" 2>"$stack_folder/log" ||
-    die "$(tail -1 "$stack_folder/log") (nothing was changed; ./dev up starts it again)"
+  stopped=$SECONDS
+  if ! compose run --rm --no-deps --entrypoint /usr/bin/restore postgres "$name" "$time" 2>"$stack_folder/log"; then
+    set_setting ASK_FIRST "$before"
+    die "$(grep '^restore:' "$stack_folder/log" || tail -1 "$stack_folder/log") (the data were not changed; ./dev up starts them again)"
+  fi
   # What Redis knows of payments may never have been, as the books now say. What was taken in is not in them yet.
   engine exec "$(container_of redis)" redis-cli -e eval \
     "for _, pattern in ipairs(ARGV) do for _, key in ipairs(redis.call('KEYS', pattern)) do redis.call('UNLINK', key) end end" \
-    0 'repasse:payment:*' repasse:totals >/dev/null || die 'Redis has to be up; ./dev up starts it, and then once more'
-  set_setting ASK_FIRST true
+    0 'repasse:payment:*' repasse:totals >/dev/null || die 'Redis has gone: ./dev up, and then ./dev restore once more'
+  compose up -d postgres >"$stack_folder/log" 2>&1 || die "$(tail -3 "$stack_folder/log")"
+  # A call that was under way may land so late; asked before, its processor does not know of it yet.
+  local landing=${LANDING:-60}
+  say "waiting until $landing s after the last call"
+  ((SECONDS - stopped >= landing)) || sleep $((landing - SECONDS + stopped))
   compose up -d >"$stack_folder/log" 2>&1 || die "$(tail -3 "$stack_folder/log")"
   wait_for_books
   say 'restored; every processor is asked before a first send, since what was charged after that moment is not in the books.'

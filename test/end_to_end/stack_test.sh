@@ -125,8 +125,8 @@ books_of_processors() {
 
 # An engine may answer and yet be unable to run a container within limits, as within another container.
 can_run_containers() {
-  start_engine || return 1
-  [[ -n $(engine images -q repasse-base:bookworm) ]] || build_base
+  (start_engine) || return 1
+  [[ -n $(engine images -q repasse-base:bookworm) ]] || (build_base) || return 1
   engine run --rm --cpus 0.5 --memory 20m --memory-swap 20m --read-only repasse-base:bookworm /bin/true
 }
 
@@ -138,6 +138,7 @@ dev_stack-test() {
     exit 77
   fi
   export REPASSE_PORT=9997 PROCESSOR_DEFAULT_PORT=9995 PROCESSOR_FALLBACK_PORT=9996
+  LANDING=5 # these processors answer after 20 ms
   trap 'dev_down --volumes' EXIT
   dev_up
   see_limits
