@@ -55,8 +55,13 @@ see_one_house() {
 load() {
   local seconds=$1
   shift
+  local try
   dev_reference --seconds "$seconds" --clients 100 "$@" >"$stack_folder/load" 2>&1 &
   load=$!
+  for ((try = 0; try < 300; ++try)); do # it looks for what is to be built first
+    pgrep -f 'bench/reference --attach' >/dev/null && break
+    sleep 0.1
+  done
 }
 
 # loaded WHAT: waits for it.
