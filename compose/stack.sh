@@ -1,16 +1,20 @@
 # shellcheck shell=bash disable=SC2154 # sourced by dev, whose functions it uses
 # The stack in containers: images, up, down, logs, roll, reference, backup, restore. STACK names it (several may run side
-# by side, on ports of their own: REPASSE_PORT, PROCESSOR_DEFAULT_PORT, PROCESSOR_FALLBACK_PORT); its secrets and settings lie in build/STACK/env.
+# by side, on ports of their own: REPASSE_PORT, PROCESSOR_DEFAULT_PORT, PROCESSOR_FALLBACK_PORT); its
+# secrets and settings lie in build/stack-STACK/env.
 
 stack=${STACK:-repasse}
 stack_folder=build/stack-$stack
 images=(nginx redis postgres repasse processor)
+
+# setting NAME: empty if there is none, or no stack.
+setting() { sed -n "s/^$1=//p" "$stack_folder/env" 2>/dev/null || true; }
+
 # Where it was started, unless the environment says otherwise.
-remembered() { sed -n "s/^$1=//p" "$stack_folder/env" 2>/dev/null || true; }
-REPASSE_PORT=${REPASSE_PORT:-$(remembered REPASSE_PORT)} REPASSE_PORT=${REPASSE_PORT:-9999}
-PROCESSOR_DEFAULT_PORT=${PROCESSOR_DEFAULT_PORT:-$(remembered PROCESSOR_DEFAULT_PORT)}
+REPASSE_PORT=${REPASSE_PORT:-$(setting REPASSE_PORT)} REPASSE_PORT=${REPASSE_PORT:-9999}
+PROCESSOR_DEFAULT_PORT=${PROCESSOR_DEFAULT_PORT:-$(setting PROCESSOR_DEFAULT_PORT)}
 PROCESSOR_DEFAULT_PORT=${PROCESSOR_DEFAULT_PORT:-8001}
-PROCESSOR_FALLBACK_PORT=${PROCESSOR_FALLBACK_PORT:-$(remembered PROCESSOR_FALLBACK_PORT)}
+PROCESSOR_FALLBACK_PORT=${PROCESSOR_FALLBACK_PORT:-$(setting PROCESSOR_FALLBACK_PORT)}
 PROCESSOR_FALLBACK_PORT=${PROCESSOR_FALLBACK_PORT:-8002}
 export REPASSE_PORT PROCESSOR_DEFAULT_PORT PROCESSOR_FALLBACK_PORT
 # Debian's docker-compose knows no other builder, and nothing here needs one.
@@ -170,8 +174,6 @@ set_setting() {
   sed -i "/^$1=/d" "$stack_folder/env"
   echo "$1=$2" >>"$stack_folder/env"
 }
-
-setting() { sed -n "s/^$1=//p" "$stack_folder/env"; }
 
 wait_until_up() {
   local try
