@@ -11,7 +11,7 @@ limited=(nginx one two postgres redis)
 
 start_measured_stack() {
   stack=repasse-bench stack_folder=build/stack-repasse-bench
-  export REPASSE_PORT=9987 PROCESSOR_DEFAULT_PORT=9985 PROCESSOR_FALLBACK_PORT=9986
+  export REPASSE_PORT=9987 DEFAULT_PROCESSOR_PORT=9985 FALLBACK_PROCESSOR_PORT=9986
   trap 'engine rm -f repasse-constant >/dev/null 2>&1; dev_down --volumes' EXIT
   dev_up >/dev/null
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154 # sourced by dev, whose functions it uses
 # The stack in containers: images, up, down, logs, roll, reference, backup, restore. STACK names it (several may run side
-# by side, on ports of their own: REPASSE_PORT, PROCESSOR_DEFAULT_PORT, PROCESSOR_FALLBACK_PORT); its
+# by side, on ports of their own: REPASSE_PORT, DEFAULT_PROCESSOR_PORT, FALLBACK_PROCESSOR_PORT); its
 # secrets and settings lie in build/stack-STACK/env.
 
 stack=${STACK:-repasse}
@@ -12,11 +12,11 @@ setting() { sed -n "s/^$1=//p" "$stack_folder/env" 2>/dev/null || true; }
 
 # Where it was started, unless the environment says otherwise.
 REPASSE_PORT=${REPASSE_PORT:-$(setting REPASSE_PORT)} REPASSE_PORT=${REPASSE_PORT:-9999}
-PROCESSOR_DEFAULT_PORT=${PROCESSOR_DEFAULT_PORT:-$(setting PROCESSOR_DEFAULT_PORT)}
-PROCESSOR_DEFAULT_PORT=${PROCESSOR_DEFAULT_PORT:-8001}
-PROCESSOR_FALLBACK_PORT=${PROCESSOR_FALLBACK_PORT:-$(setting PROCESSOR_FALLBACK_PORT)}
-PROCESSOR_FALLBACK_PORT=${PROCESSOR_FALLBACK_PORT:-8002}
-export REPASSE_PORT PROCESSOR_DEFAULT_PORT PROCESSOR_FALLBACK_PORT
+DEFAULT_PROCESSOR_PORT=${DEFAULT_PROCESSOR_PORT:-$(setting DEFAULT_PROCESSOR_PORT)}
+DEFAULT_PROCESSOR_PORT=${DEFAULT_PROCESSOR_PORT:-8001}
+FALLBACK_PROCESSOR_PORT=${FALLBACK_PROCESSOR_PORT:-$(setting FALLBACK_PROCESSOR_PORT)}
+FALLBACK_PROCESSOR_PORT=${FALLBACK_PROCESSOR_PORT:-8002}
+export REPASSE_PORT DEFAULT_PROCESSOR_PORT FALLBACK_PROCESSOR_PORT
 # Debian's docker-compose knows no other builder, and nothing here needs one.
 export DOCKER_BUILDKIT=0
 
@@ -210,7 +210,7 @@ dev_up() {
   require curl
   require_engine
   make_settings
-  for name in REPASSE_PORT PROCESSOR_DEFAULT_PORT PROCESSOR_FALLBACK_PORT; do
+  for name in REPASSE_PORT DEFAULT_PROCESSOR_PORT FALLBACK_PROCESSOR_PORT; do
     set_setting "$name" "${!name}"
   done
   build_images
@@ -223,7 +223,7 @@ dev_up() {
   wait_until_up
   cat <<END
 == ready after $(((${EPOCHREALTIME/./} - begun) / 1000)) ms: http://localhost:$REPASSE_PORT (nginx, servers \`one\` and \`two\`), the processors at
-   http://localhost:$PROCESSOR_DEFAULT_PORT and $PROCESSOR_FALLBACK_PORT; settings and secrets in $stack_folder/env. ./dev reference, ./dev logs, ./dev down. Try:
+   http://localhost:$DEFAULT_PROCESSOR_PORT and $FALLBACK_PROCESSOR_PORT; settings and secrets in $stack_folder/env. ./dev reference, ./dev logs, ./dev down. Try:
 curl -i http://localhost:$REPASSE_PORT/payments -H 'Content-Type: application/json' -d '{"correlationId": "$(</proc/sys/kernel/random/uuid)", "amount": 19.90}'
 curl http://localhost:$REPASSE_PORT/payments-summary
 END
@@ -276,7 +276,7 @@ dev_reference() {
     arguments+=(--container "$service:$(engine inspect -f '{{.Id}}' "$(container_of "$service")")")
   done
   ADMIN_TOKEN=$(setting ADMIN_TOKEN) build/release/bench/reference --attach --host "$address" \
-    --ports 9999 "$PROCESSOR_DEFAULT_PORT" "$PROCESSOR_FALLBACK_PORT" "${arguments[@]}" \
+    --ports 9999 "$DEFAULT_PROCESSOR_PORT" "$FALLBACK_PROCESSOR_PORT" "${arguments[@]}" \
     --report "$stack_folder/report.html" "$@"
   say "the report: $stack_folder/report.html"
 }

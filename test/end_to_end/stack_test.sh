@@ -122,7 +122,7 @@ see_restore() {
 books() { curl -s --max-time 5 "http://localhost:$REPASSE_PORT/payments-summary" | grep -o '"total[A-Z][a-z]*":[0-9.]*' | cut -d: -f2 | xargs; }
 books_of_processors() {
   local port
-  for port in "$PROCESSOR_DEFAULT_PORT" "$PROCESSOR_FALLBACK_PORT"; do
+  for port in "$DEFAULT_PROCESSOR_PORT" "$FALLBACK_PROCESSOR_PORT"; do
     curl -s --max-time 5 -H 'X-Rinha-Token: 123' "http://localhost:$port/admin/payments-summary" |
       grep -o '"total[RA][a-z]*":[0-9.]*' | cut -d: -f2
   done | xargs
@@ -142,7 +142,7 @@ dev_stack-test() {
     stop_engine
     exit 77
   fi
-  export REPASSE_PORT=9997 PROCESSOR_DEFAULT_PORT=9995 PROCESSOR_FALLBACK_PORT=9996
+  export REPASSE_PORT=9997 DEFAULT_PROCESSOR_PORT=9995 FALLBACK_PROCESSOR_PORT=9996
   LANDING=5 # these processors answer after 20 ms
   trap 'dev_down --volumes' EXIT
   dev_up
