@@ -7,8 +7,7 @@ namespace repasse {
 namespace {
 
 constexpr std::chrono::nanoseconds not_allowed_pause = std::chrono::milliseconds{100};
-/// A call later than its moment by this share of the period, 100 ms of 5.2 s, leaves more than 5 s to the
-/// next.
+/// A call may be so much later than its moment, 100 ms of 5.2 s, and still leave a period to the next moment.
 constexpr int lateness_share = 52;
 /// Between two looks whether it is still this one's turn.
 constexpr std::chrono::nanoseconds allowed_look = std::chrono::seconds{1};
@@ -35,10 +34,9 @@ void prober::stop() {
 /// All processors are asked at the same moments, counted from the one at which this became the eldest: those
 /// that recover together are seen to at once, and none is used for being looked at first.
 steady_time prober::in_step(steady_time earliest, steady_time began) const {
-  const std::chrono::nanoseconds period = config_.period;
-  const std::chrono::nanoseconds ahead = earliest - began - period / lateness_share;
-  if (ahead.count() <= 0 || period.count() == 0) return std::max(began, earliest);
-  return began + (ahead + period - std::chrono::nanoseconds{1}) / period * period;
+  const std::chrono::nanoseconds step = config_.period + config_.period / lateness_share;
+  if (earliest <= began || step.count() == 0) return std::max(began, earliest);
+  return began + (earliest - began + step - std::chrono::nanoseconds{1}) / step * step;
 }
 
 task<> prober::watch(processor_index processor) {

@@ -160,8 +160,8 @@ BOOST_AUTO_TEST_CASE(asks_again_a_period_after_the_last_question) {
   here.start();
   BOOST_REQUIRE(here.runs_until_asked(0, 3));
   const auto& questions = here[0].questions;
-  BOOST_TEST((questions[1].asked - questions[0].asked >= 125ms));
-  BOOST_TEST((questions[2].asked - questions[1].asked >= 125ms));
+  BOOST_TEST((questions[1].asked - questions[0].asked >= 130ms));
+  BOOST_TEST((questions[2].asked - questions[1].asked >= 130ms));
 }
 
 BOOST_AUTO_TEST_CASE(asks_all_at_the_same_moments_whenever_they_were_heard_of) {
