@@ -69,6 +69,12 @@ struct reference_report {
 
 [[nodiscard]] reference_score score_of(const reference_report& report);
 
+/// What the three forms of the report share: currency units, and shares of the whole run.
+[[nodiscard]] inline double units(std::int64_t cents) { return static_cast<double>(cents) / 100; }
+[[nodiscard]] double cpu_micros_per_payment(std::chrono::nanoseconds cpu, const reference_report& report);
+/// Our profit by the oracle's; 0 if it had none.
+[[nodiscard]] double oracle_ratio(const reference_report& report);
+
 [[nodiscard]] std::string to_text(const reference_report& report, const reference_config& config);
 [[nodiscard]] std::string to_json(const reference_report& report, const reference_config& config);
 

@@ -21,6 +21,12 @@ chart_series per_second(std::string name, const std::vector<load_second>& second
   return made;
 }
 
+chart_series millis_per_second(std::string name, const std::vector<load_second>& seconds,
+                               std::uint32_t load_second::*member) {
+  return per_second(std::move(name), seconds,
+                    [=](const load_second& each) { return each.*member / micros_per_milli; });
+}
+
 chart rate_chart(const std::vector<load_second>& seconds) {
   chart made{.title = "Rate",
              .unit = "per second",
@@ -35,14 +41,11 @@ chart rate_chart(const std::vector<load_second>& seconds) {
 }
 
 chart latency_chart(const std::vector<load_second>& seconds) {
-  const auto millis = [&](const char* name, std::uint32_t load_second::*member) {
-    return per_second(name, seconds,
-                      [=](const load_second& each) { return each.*member / micros_per_milli; });
-  };
   return {.title = "Latency from the intended moment",
           .unit = "ms",
-          .series = {millis("p50", &load_second::p50), millis("p99", &load_second::p99),
-                     millis("maximum", &load_second::max)},
+          .series = {millis_per_second("p50", seconds, &load_second::p50),
+                     millis_per_second("p99", seconds, &load_second::p99),
+                     millis_per_second("maximum", seconds, &load_second::max)},
           .logarithmic = true,
           .lowest = 0.01,
           .highest_at_least = 100,
@@ -50,13 +53,10 @@ chart latency_chart(const std::vector<load_second>& seconds) {
 }
 
 chart lateness_chart(const std::vector<load_second>& seconds) {
-  const auto millis = [&](const char* name, std::uint32_t load_second::*member) {
-    return per_second(name, seconds,
-                      [=](const load_second& each) { return each.*member / micros_per_milli; });
-  };
   return {.title = "The generator's own delay",
           .unit = "ms",
-          .series = {millis("p99", &load_second::late_p99), millis("maximum", &load_second::late_max)},
+          .series = {millis_per_second("p99", seconds, &load_second::late_p99),
+                     millis_per_second("maximum", seconds, &load_second::late_max)},
           .logarithmic = true,
           .lowest = 0.01,
           .highest_at_least = 10};

@@ -12,8 +12,6 @@ namespace {
 
 using out = std::back_insert_iterator<std::string>;
 
-double units(std::int64_t cents) { return static_cast<double>(cents) / 100; }
-
 /// Names and findings are ours or from the command line.
 std::string json_string(std::string_view text) {
   std::string made = "\"";
@@ -58,10 +56,9 @@ std::string oracle_json(const reference_report& report, const reference_config& 
   for (std::size_t i = 0; i < report.oracle.paid.size(); ++i)
     fmt::format_to(out(paid), R"({}{}:{})", i == 0 ? "" : ",", json_string(config.audit.processors[i].name),
                    report.oracle.paid[i].payments);
-  const double profit = report.oracle.profit_cents / 100;
-  return fmt::format(R"({{"profit":{:.2f},"paid":{{{}}},"unpaid":{},"ours":{:.2f},"ratio":{:.5f}}})", profit,
-                     paid, report.oracle.unpaid.payments, report.score.profit,
-                     profit > 0 ? report.score.profit / profit : 0);
+  return fmt::format(R"({{"profit":{:.2f},"paid":{{{}}},"unpaid":{},"ours":{:.2f},"ratio":{:.5f}}})",
+                     report.oracle.profit_cents / 100, paid, report.oracle.unpaid.payments,
+                     report.score.profit, oracle_ratio(report));
 }
 
 std::string checks_json(const std::vector<summary_check>& checks) {
@@ -86,16 +83,14 @@ std::string checks_json(const std::vector<summary_check>& checks) {
 
 std::string container_json(const watched& container, const reference_report& report) {
   const container_usage usage = usage_over(container.samples);
-  const double payments = static_cast<double>(std::max<std::size_t>(report.load.payments.size(), 1));
   std::string text = fmt::format(
       R"({{"name":{},"container":{},"coresMean":{:.4f},"coresMax":{:.4f},"coresLimit":{:.3f},)"
       R"("cpuMicrosPerPayment":{:.2f},"heldBytesMax":{},"cacheBytesMax":{},"memoryLimitBytes":{},"periods":{},)"
       R"("throttledPeriods":{},"throttledMillis":{},"oomKills":{},)",
       json_string(container.name), container.is_container, usage.cores_mean, usage.cores_max,
-      container.limits.cores, std::chrono::duration<double, std::micro>(usage.cpu).count() / payments,
-      usage.held_bytes_max, usage.cache_bytes_max, container.limits.memory_bytes, usage.periods,
-      usage.throttled_periods, std::chrono::duration_cast<std::chrono::milliseconds>(usage.throttled).count(),
-      usage.oom_kills);
+      container.limits.cores, cpu_micros_per_payment(usage.cpu, report), usage.held_bytes_max,
+      usage.cache_bytes_max, container.limits.memory_bytes, usage.periods, usage.throttled_periods,
+      std::chrono::duration_cast<std::chrono::milliseconds>(usage.throttled).count(), usage.oom_kills);
   text += R"("samples":[)" + joined(container.samples, [](const timed_sample& each) {
             return fmt::format(R"({{"second":{:.3f},"cpuNanos":{},"anonymousBytes":{},"sharedBytes":{},)"
                                R"("kernelBytes":{},"cacheBytes":{},"periods":{},"throttledPeriods":{}}})",
@@ -133,7 +128,6 @@ std::string to_json(const reference_report& report, const reference_config& conf
   const open_loop_result& load = report.load;
   const reference_score& score = report.score;
   std::vector<std::uint32_t> latencies = load.latencies();
-  const double payments = static_cast<double>(std::max<std::size_t>(load.payments.size(), 1));
   std::string text = fmt::format(
       R"({{"ok":{},"payments":{},"posts":{},"statuses":{{{}}},"replayed":{},"unanswered":{},"p50Micros":{},)"
       R"("p99Micros":{},"latencyMicros":{},"latenessMicros":{},)",
@@ -151,10 +145,10 @@ std::string to_json(const reference_report& report, const reference_config& conf
                  R"("score":{:.2f},"oracle":{},)",
                  score.taken, score.fees, score.profit, score.penalty, score.bonus, score.total,
                  oracle_json(report, config));
-  fmt::format_to(
-      out(text), R"("cpuMicrosPerPayment":{:.2f},"residentBytes":{},"auditFindings":{},"findings":[{}],)",
-      std::chrono::duration<double, std::micro>(report.cpu_time).count() / payments, report.resident_bytes,
-      report.audit.finding_count, joined(report.audit.findings, json_string));
+  fmt::format_to(out(text),
+                 R"("cpuMicrosPerPayment":{:.2f},"residentBytes":{},"auditFindings":{},"findings":[{}],)",
+                 cpu_micros_per_payment(report.cpu_time, report), report.resident_bytes,
+                 report.audit.finding_count, joined(report.audit.findings, json_string));
   fmt::format_to(out(text), R"("containers":[{}],"seconds":[{}],"samples":[{}]}})",
                  joined(report.containers, [&](const watched& each) { return container_json(each, report); }),
                  seconds_json(report, config), samples_json(report));

@@ -13,10 +13,6 @@ namespace {
 
 using out = std::back_insert_iterator<std::string>;
 
-double oracle_ratio(const reference_report& report) {
-  return report.oracle.profit_cents > 0 ? report.score.profit * 100 / report.oracle.profit_cents : 0;
-}
-
 std::string millis_of(std::uint32_t micros) { return readable(micros / 1000.0) + " ms"; }
 
 std::string headline(const reference_report& report) {

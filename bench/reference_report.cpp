@@ -12,13 +12,7 @@ using out = std::back_insert_iterator<std::string>;
 
 constexpr std::size_t checks_shown_max = 20;
 
-double units(std::int64_t cents) { return static_cast<double>(cents) / 100; }
 double megabytes(std::uint64_t bytes) { return static_cast<double>(bytes) / 1e6; }
-
-double cpu_micros(std::chrono::nanoseconds cpu, const reference_report& report) {
-  const double payments = static_cast<double>(std::max<std::size_t>(report.load.payments.size(), 1));
-  return std::chrono::duration<double, std::micro>(cpu).count() / payments;
-}
 
 std::string statuses_text(const open_loop_result& load) {
   std::string text;
@@ -67,17 +61,16 @@ void add_oracle(out to, const reference_report& report, const reference_config& 
   std::string shares;
   for (std::size_t i = 0; i < oracle.paid.size(); ++i)
     fmt::format_to(out(shares), "{} at {}, ", oracle.paid[i].payments, config.audit.processors[i].name);
-  const double profit = oracle.profit_cents / 100;
-  fmt::format_to(to, "oracle       {:.2f} profit ({}{} unpaid); ours {:.2f}, {:.2f} % of it\n", profit,
-                 shares, oracle.unpaid.payments, report.score.profit,
-                 profit > 0 ? report.score.profit / profit * 100 : 0);
+  fmt::format_to(to, "oracle       {:.2f} profit ({}{} unpaid); ours {:.2f}, {:.2f} % of it\n",
+                 oracle.profit_cents / 100, shares, oracle.unpaid.payments, report.score.profit,
+                 100 * oracle_ratio(report));
 }
 
 void add_containers(out to, const reference_report& report) {
   for (const watched& each : report.containers) {
     const container_usage usage = usage_over(each.samples);
     fmt::format_to(to, "{:<12} {:.2f} cores, at most {:.2f}; {:.1f} us of CPU per payment; {:.1f} MB",
-                   each.name, usage.cores_mean, usage.cores_max, cpu_micros(usage.cpu, report),
+                   each.name, usage.cores_mean, usage.cores_max, cpu_micros_per_payment(usage.cpu, report),
                    megabytes(usage.held_bytes_max));
     if (each.limits.memory_bytes > 0)
       fmt::format_to(to, " of {:.0f}, {:.1f} %", megabytes(each.limits.memory_bytes),
@@ -112,7 +105,7 @@ std::string to_text(const reference_report& report, const reference_config& conf
   add_oracle(to, report, config);
   if (config.pid != 0)
     fmt::format_to(to, "used         {:.1f} us of CPU per payment, {:.1f} MB resident\n",
-                   cpu_micros(report.cpu_time, report), megabytes(report.resident_bytes));
+                   cpu_micros_per_payment(report.cpu_time, report), megabytes(report.resident_bytes));
   add_containers(to, report);
   return text + report.audit.to_text() + "\n";
 }

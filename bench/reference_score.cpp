@@ -16,7 +16,7 @@ reference_score score_of(const reference_report& report) {
   reference_score made;
   std::uint64_t charged = 0;
   for (const told_takings& each : report.takings) {
-    made.taken += static_cast<double>(each.taken.amount_cents) / 100;
+    made.taken += units(each.taken.amount_cents);
     made.fees += each.fees;
     charged += each.taken.requests;
   }
@@ -28,6 +28,16 @@ reference_score score_of(const reference_report& report) {
   made.disqualified = charged > report.load.payments.size();
   if (!made.disqualified) made.total = made.profit - made.penalty + made.bonus;
   return made;
+}
+
+double cpu_micros_per_payment(std::chrono::nanoseconds cpu, const reference_report& report) {
+  const double payments = static_cast<double>(std::max<std::size_t>(report.load.payments.size(), 1));
+  return std::chrono::duration<double, std::micro>(cpu).count() / payments;
+}
+
+double oracle_ratio(const reference_report& report) {
+  const double profit = report.oracle.profit_cents / 100;
+  return profit > 0 ? report.score.profit / profit : 0;
 }
 
 } // namespace repasse

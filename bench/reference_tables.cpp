@@ -54,21 +54,19 @@ std::string score_html(const reference_report& report) {
 
 std::string oracle_table(const reference_report& report, const reference_config& config) {
   const oracle_result& oracle = report.oracle;
-  const double profit = oracle.profit_cents / 100;
   std::string text = "<div class=\"table\"><table><thead><tr><th>Oracle</th><th>payments</th><th>amount</th>"
                      "<th>less fee</th><th>ours took</th></tr></thead><tbody>\n";
   for (std::size_t i = 0; i < oracle.paid.size(); ++i) {
-    const double amount = static_cast<double>(oracle.paid[i].amount_cents) / 100;
+    const double amount = units(oracle.paid[i].amount_cents);
     text += row(html_escaped(config.audit.processors[i].name) + ", " + readable(config.fees[i] * 100) + " %",
                 {number(oracle.paid[i].payments), money(amount), money(amount * (1 - config.fees[i])),
                  number(report.takings[i].taken.requests)});
   }
-  text += row("unpaid", {number(oracle.unpaid.payments),
-                         money(static_cast<double>(oracle.unpaid.amount_cents) / 100), money(0), ""});
-  text += row("Profit", {"", "", money(profit), money(report.score.profit)}, "sum");
   text +=
-      row("Ours of the oracle’s",
-          {"", "", "", fmt::format("{:.2f} %", profit > 0 ? 100 * report.score.profit / profit : 0)}, "sum");
+      row("unpaid", {number(oracle.unpaid.payments), money(units(oracle.unpaid.amount_cents)), money(0), ""});
+  text += row("Profit", {"", "", money(oracle.profit_cents / 100), money(report.score.profit)}, "sum");
+  text +=
+      row("Ours of the oracle’s", {"", "", "", fmt::format("{:.2f} %", 100 * oracle_ratio(report))}, "sum");
   return text + "</tbody></table></div>\n";
 }
 
@@ -101,7 +99,6 @@ std::string arithmetic_html(const reference_report& report, const reference_conf
 
 std::string containers_html(const reference_report& report) {
   if (report.containers.empty()) return "";
-  const double payments = static_cast<double>(std::max<std::size_t>(report.load.payments.size(), 1));
   std::string text = "<h2>Containers and processes</h2>\n<div class=\"table\"><table><thead><tr><th>name</th>"
                      "<th>cores, mean</th><th>most</th><th>limit</th><th>CPU per payment</th>"
                      "<th>memory, most</th><th>of its limit</th><th>file cache</th><th>periods throttled</th>"
@@ -110,19 +107,19 @@ std::string containers_html(const reference_report& report) {
     const container_usage usage = usage_over(each.samples);
     const double limit = static_cast<double>(each.limits.memory_bytes);
     const bool of_container = each.is_container;
-    text += row(
-        html_escaped(each.name),
-        {fmt::format("{:.3f}", usage.cores_mean), fmt::format("{:.3f}", usage.cores_max),
-         each.limits.cores > 0 ? readable(each.limits.cores) : "–",
-         fmt::format("{:.1f} µs", std::chrono::duration<double, std::micro>(usage.cpu).count() / payments),
-         megabytes(usage.held_bytes_max) + " MB",
-         limit > 0 ? fmt::format("{:.1f} % of {:.0f} MB",
-                                 100 * static_cast<double>(usage.held_bytes_max) / limit, limit / 1e6)
-                   : "–",
-         of_container ? megabytes(usage.cache_bytes_max) + " MB" : "–",
-         of_container ? fmt::format("{:.2f} % of {}", 100 * usage.throttled_share(), number(usage.periods))
-                      : "–",
-         of_container ? number(usage.oom_kills) : "–"});
+    text += row(html_escaped(each.name),
+                {fmt::format("{:.3f}", usage.cores_mean), fmt::format("{:.3f}", usage.cores_max),
+                 each.limits.cores > 0 ? readable(each.limits.cores) : "–",
+                 fmt::format("{:.1f} µs", cpu_micros_per_payment(usage.cpu, report)),
+                 megabytes(usage.held_bytes_max) + " MB",
+                 limit > 0 ? fmt::format("{:.1f} % of {:.0f} MB",
+                                         100 * static_cast<double>(usage.held_bytes_max) / limit, limit / 1e6)
+                           : "–",
+                 of_container ? megabytes(usage.cache_bytes_max) + " MB" : "–",
+                 of_container
+                     ? fmt::format("{:.2f} % of {}", 100 * usage.throttled_share(), number(usage.periods))
+                     : "–",
+                 of_container ? number(usage.oom_kills) : "–"});
   }
   return text +
          "</tbody></table></div>\n<p class=\"note\" style=\"margin-top:8px\">Memory is what cannot be given "
@@ -157,8 +154,8 @@ std::string checks_html(const reference_report& report, const reference_config& 
       fmt::format_to(out(theirs), "{}{}", i == 0 ? "" : " / ", number(each.theirs[i].requests));
     }
     text += row(fmt::format("{:.2f} s", each.second),
-                {number(each.requests_apart()), money(static_cast<double>(each.cents_apart()) / 100), ours,
-                 theirs, number(each.calls_failed), each.scored ? "yes" : "no"});
+                {number(each.requests_apart()), money(units(each.cents_apart())), ours, theirs,
+                 number(each.calls_failed), each.scored ? "yes" : "no"});
     text.resize(text.size() - std::string_view("</tr>\n").size());
     if (each.explained_after)
       fmt::format_to(out(text), "<td class=\"words\">alike {} ms later</td></tr>\n",
