@@ -7,23 +7,21 @@ bin=build/release
 source <(sed '/^trap/d' bench/measure.sh)
 row_format='%-58s %10s %10s %7s %8s  %s\n'
 
-limited=(nginx one two postgres redis)
-
 start_measured_stack() {
   stack=repasse-bench stack_folder=build/stack-repasse-bench
   export REPASSE_PORT=9987 DEFAULT_PROCESSOR_PORT=9985 FALLBACK_PROCESSOR_PORT=9986
   trap 'engine rm -f repasse-constant >/dev/null 2>&1; dev_down --volumes' EXIT
   dev_up >/dev/null
+  repasse_port=$REPASSE_PORT
 }
-
-address_of() { engine inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$1"; }
 
 # The same nginx, with the same limits, that answers by itself.
 start_constant() {
-  local file=$PWD/$stack_folder/constant.conf
+  local file=$PWD/$stack_folder/constant.conf nanos bytes
+  read -r nanos bytes <<<"$(engine inspect -f '{{.HostConfig.NanoCpus}} {{.HostConfig.Memory}}' "$(container_of nginx)")"
   sed '0,/proxy_pass.*/s//return 202;/' compose/nginx/nginx.conf >"$file"
   chmod 644 "$file"
-  engine run -d --name repasse-constant --cpus 0.22 --memory 20m --read-only --network "${stack}_outside" \
+  engine run -d --name repasse-constant --cpus "$(awk "BEGIN {print $nanos / 1e9}")" --memory "$bytes" --read-only --network "${stack}_outside" \
     --tmpfs /tmp:uid=10001 -v "$file:/etc/nginx/nginx.conf:ro" repasse-nginx >/dev/null
 }
 
@@ -34,8 +32,6 @@ loaded_at() {
   (($(member 202 "$json") == $2 * $3)) || fail "not every payment was answered with 202: $json"
   p50=$(member p50 "${json#*latencyMicros}") p99=$(member p99 "${json#*latencyMicros}")
 }
-
-books_hold() { curl -s "http://localhost:$REPASSE_PORT/payments-summary" | grep -o '"totalRequests":[0-9]*' | awk -F: '{sum += $2} END {print sum + 0}'; }
 
 # count SIGN: adds what each container has used so far, with that sign.
 count() {
@@ -66,7 +62,7 @@ bench_stack() {
       posted=$((posted + rate * seconds))
       count ''
       sleep 2
-      (($(books_hold) == posted)) || fail "$posted were answered with 202, $(books_hold) are in the books 2 s later"
+      (($(settled) == posted)) || fail "$posted were answered with 202, $(settled) are in the books 2 s later"
     done
     row "$rate/s: p50 of POST, us, and of a constant 202" "$(median "${ours50[@]}")" "$(median "${theirs50[@]}")"
     row "$rate/s: p99" "$(median "${ours99[@]}")" "$(median "${theirs99[@]}")"
@@ -88,7 +84,7 @@ bench_stack_settings() {
   local ways=('' '-c shared_buffers=16MB' '-c shared_buffers=96MB' '-c wal_compression=lz4' '-c max_wal_size=64MB'
     '-c archive_mode=off' '-c autovacuum_naptime=15s' '-c bgwriter_lru_maxpages=0') way run before rate=2000 seconds=8
   local -A cpu=() tail=()
-  runs=${STACK_RUNS:-3}
+  runs=${BENCH_RUNS:-3}
   start_measured_stack
   # shellcheck disable=SC2059
   printf "$row_format" figure ours shipped ratio target ''

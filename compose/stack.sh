@@ -6,6 +6,7 @@
 stack=${STACK:-repasse}
 stack_folder=build/stack-$stack
 images=(nginx redis postgres repasse processor)
+limited=(nginx one two postgres redis) # the services that share 1.5 CPUs and 350 MB
 
 # setting NAME: empty if there is none, or no stack.
 setting() { sed -n "s/^$1=//p" "$stack_folder/env" 2>/dev/null || true; }
@@ -250,6 +251,10 @@ dev_logs() {
 
 container_of() { compose ps -q "$1"; }
 
+# address_of CONTAINER: within its network. Not by the published port: the engine's own proxy would be a part of what is
+# measured.
+address_of() { engine inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$1"; }
+
 # Replaces the servers by the images that are there now (./dev images), one after the other.
 dev_roll() {
   require_stack
@@ -270,9 +275,8 @@ dev_reference() {
   require_stack
   build release reference
   local address service arguments=()
-  # Not by the published port: the engine's own proxy would be a part of what is measured.
-  address=$(engine inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$(container_of nginx)")
-  for service in nginx one two postgres redis; do
+  address=$(address_of "$(container_of nginx)")
+  for service in "${limited[@]}"; do
     arguments+=(--container "$service:$(engine inspect -f '{{.Id}}' "$(container_of "$service")")")
   done
   ADMIN_TOKEN=$(setting ADMIN_TOKEN) build/release/bench/reference --attach --host "$address" \

@@ -16,7 +16,7 @@ expect() {
 
 see_limits() {
   local service cpus=0 memory=0 swap=0
-  for service in nginx one two postgres redis; do
+  for service in "${limited[@]}"; do
     cpus=$((cpus + $(cpus_of "$service")))
     memory=$((memory + $(memory_of "$service")))
     swap=$((swap + $(swap_of "$service")))
@@ -79,7 +79,7 @@ failed() { sed -n 's/^posted  *[0-9]* payments in \([0-9]*\) posts: \([0-9]*\) x
 # As a crash would: the engine restarts a container only if it was not asked to end it.
 kill_each() {
   local service
-  for service in nginx one two postgres redis; do
+  for service in "${limited[@]}"; do
     load 8 --no-ramp --stages 20/20 --check-every 3600
     sleep 3
     as_root kill -KILL "$(engine inspect -f '{{.State.Pid}}' "$(container_of "$service")")"
