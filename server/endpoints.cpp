@@ -1,66 +1,20 @@
 #include "server/endpoints.hpp"
 
+#include "server/parameters.hpp"
 #include "server/payment_json.hpp"
 #include "server/reactor.hpp"
 #include "server/status_pages.hpp"
-
-#include <charconv>
 
 namespace repasse {
 namespace {
 
 using namespace std::chrono_literals;
 
-/// A reactor that does not answer by then is left out.
-constexpr std::chrono::nanoseconds gather_limit = 1s;
 /// Each wrong token costs the caller this long.
 constexpr std::chrono::nanoseconds wrong_token_pause = 1s;
 
 /// Of an answer that the ledger has not vouched for, being away.
 constexpr std::string_view from_redis = "Repasse-Source: redis\r\n";
-/// What an invalidation of all may take.
-constexpr std::chrono::nanoseconds invalidate_limit = 30s;
-
-/// A parameter that is there and wrong: 422, naming it.
-struct wrong_parameter {
-  std::string_view name;
-  std::string_view expected;
-};
-
-http_response refused(const wrong_parameter& wrong) {
-  return problem(422, std::string{wrong.name} + " must be " + std::string{wrong.expected});
-}
-
-http_response unavailable(std::string_view detail = "the ledger does not answer") {
-  http_response response = problem(503, detail);
-  response.headers = "Retry-After: 1\r\n";
-  return response;
-}
-
-/// `from` and `to`; false and `wrong` if one is no time.
-bool read_window(const query_parameters& parameters, time_window& window, wrong_parameter& wrong) {
-  const auto read = [&](std::string_view name, rounding round, wall_time& bound) {
-    const std::optional<std::string_view> text = parameters.find(name);
-    if (!text || text->empty()) return true;
-    const std::optional<wall_time> time = parse_time(restore_zone_plus(*text), round);
-    if (time)
-      bound = *time;
-    else
-      wrong = {name, "an ISO 8601 time such as 2025-07-15T12:34:56.000Z"};
-    return time.has_value();
-  };
-  return read("from", rounding::up, window.from) && read("to", rounding::down, window.to);
-}
-
-bool read_limit(const query_parameters& parameters, std::size_t& limit, wrong_parameter& wrong) {
-  const std::optional<std::string_view> text = parameters.find("limit");
-  if (!text || text->empty()) return true;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), limit);
-  if (error == std::errc{} && end == text->data() + text->size() && limit >= 1 && limit <= 1000) return true;
-  wrong = {"limit", "a number from 1 to 1000"};
-  return false;
-}
-
 /// All of a page's parameters but the window and the limit.
 bool read_filters(const query_parameters& parameters, const std::vector<std::string>& names,
                   page_query& query, wrong_parameter& wrong) {
@@ -83,13 +37,6 @@ bool read_filters(const query_parameters& parameters, const std::vector<std::str
   return true;
 }
 
-http_response invalidated(std::optional<std::uint64_t> payments) {
-  if (!payments) return unavailable("Redis does not answer");
-  http_response response;
-  response.body = "{\"invalidated\":" + std::to_string(*payments) + "}";
-  return response;
-}
-
 /// Takes as long whatever the difference is.
 bool equal_in_constant_time(std::string_view given, std::string_view wanted) {
   unsigned difference = given.size() == wanted.size() ? 0 : 1;
@@ -97,6 +44,22 @@ bool equal_in_constant_time(std::string_view given, std::string_view wanted) {
     difference |=
         static_cast<unsigned char>(given[i]) ^ static_cast<unsigned char>(wanted[i % wanted.size()]);
   return difference == 0;
+}
+
+/// What stands in `path` where `pattern` has its `{…}`, which never holds a slash: empty where it has none;
+/// nullopt if they do not match.
+std::optional<std::string_view> match_path(std::string_view pattern, std::string_view path) {
+  const std::size_t open = pattern.find('{');
+  if (open == std::string_view::npos)
+    return pattern == path ? std::optional(std::string_view{}) : std::nullopt;
+  const std::string_view before = pattern.substr(0, open);
+  const std::string_view behind = pattern.substr(pattern.find('}') + 1);
+  const bool is_framed =
+      path.size() >= before.size() + behind.size() && path.starts_with(before) && path.ends_with(behind);
+  if (!is_framed) return std::nullopt;
+  const std::string_view held = path.substr(before.size(), path.size() - before.size() - behind.size());
+  if (held.find('/') != std::string_view::npos) return std::nullopt;
+  return held;
 }
 
 } // namespace
@@ -114,6 +77,7 @@ const std::vector<endpoints::route>& endpoints::routes() {
       {"GET", "/payments-summary", &endpoints::summary},
       {"GET", "/payments", &endpoints::payments},
       {"POST", "/payments", nullptr},
+      {"GET", "/payments/{correlationId}", &endpoints::payment},
       {"POST", "/purge-payments", &endpoints::purge},
       {"GET", "/processors", &endpoints::processors},
       {"GET", "/healthz", &endpoints::alive},
@@ -121,6 +85,7 @@ const std::vector<endpoints::route>& endpoints::routes() {
       {"GET", "/admin/audit", &endpoints::audit},
       {"GET", "/admin/cache/stats", &endpoints::cache_stats},
       {"POST", "/admin/cache/invalidate/payments", &endpoints::invalidate_all},
+      {"POST", "/admin/cache/invalidate/payments/{correlationId}", &endpoints::invalidate},
   };
   return table;
 }
@@ -128,7 +93,7 @@ const std::vector<endpoints::route>& endpoints::routes() {
 task<http_response> endpoints::answer(endpoint_request request) {
   const std::optional<http_target> target = http_target::parse(request.method, request.target);
   if (!target) co_return problem(400, "the request target is malformed");
-  const std::optional<query> parameters = query::parse(target->query());
+  const std::optional<query_parameters> parameters = query_parameters::parse(target->query());
   if (!parameters) co_return problem(400, "the query is malformed");
   if (const auto twice = parameters->repeated())
     co_return problem(400, std::string{*twice} + " is given more than once");
@@ -141,20 +106,11 @@ task<http_response> endpoints::answer(endpoint_request request) {
   const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view{request.method};
   std::string allowed;
   for (const route& one : routes()) {
-    if (one.path != path) continue;
-    if (one.method == method && one.call != nullptr)
-      co_return co_await (this->*one.call)(request, *parameters);
+    const std::optional<std::string_view> id = match_path(one.path, path);
+    if (!id) continue;
+    const question to{request, *parameters, *id};
+    if (one.method == method && one.call != nullptr) co_return co_await (this->*one.call)(to);
     allowed.append(allowed.empty() ? "" : ", ").append(one.method == "GET" ? "GET, HEAD" : one.method);
-  }
-  constexpr std::string_view single = "/payments/";
-  if (path.starts_with(single) && path.find('/', single.size()) == std::string_view::npos) {
-    if (method == "GET") co_return co_await payment(std::string{path.substr(single.size())});
-    allowed = "GET, HEAD";
-  }
-  constexpr std::string_view cached = "/admin/cache/invalidate/payments/";
-  if (path.starts_with(cached) && path.find('/', cached.size()) == std::string_view::npos) {
-    if (method == "POST") co_return co_await invalidate(std::string{path.substr(cached.size())});
-    allowed = "POST";
   }
   if (!allowed.empty()) {
     http_response response = problem(405, "this path does not know the method");
@@ -164,13 +120,13 @@ task<http_response> endpoints::answer(endpoint_request request) {
   co_return problem(404, "no such path");
 }
 
-task<http_response> endpoints::summary(const endpoint_request&, const query& parameters) {
+task<http_response> endpoints::summary(const question& to) {
   time_window window;
   wrong_parameter wrong;
-  if (!read_window(parameters, window, wrong)) co_return refused(wrong);
+  if (!read_window(to.parameters, window, wrong)) co_return refused(wrong);
   if (!ledger_.health().is_up) // answers not yet in the books would be waited for
     co_return co_await copied_summary(window);
-  const steady_time due = clock_.now() + gather_limit;
+  const steady_time due = clock_.now() + reactors::gather_limit;
   auto flush = [due](reactor& one) { return one.flow().flush(due); };
   co_await all_.gather<bool>(clock_, due, flush);
   const auto totals = co_await ledger_.summarize(window);
@@ -198,11 +154,11 @@ task<http_response> endpoints::copied_summary(time_window window) {
   co_return response;
 }
 
-task<http_response> endpoints::payments(const endpoint_request&, const query& parameters) {
+task<http_response> endpoints::payments(const question& to) {
   page_query wanted;
   wrong_parameter wrong;
-  if (!read_window(parameters, wanted.accepted, wrong) || !read_limit(parameters, wanted.limit, wrong) ||
-      !read_filters(parameters, names_, wanted, wrong))
+  if (!read_window(to.parameters, wanted.accepted, wrong) ||
+      !read_limit(to.parameters, wanted.limit, wrong) || !read_filters(to.parameters, names_, wanted, wrong))
     co_return refused(wrong);
   const auto found = co_await ledger_.read_page(wanted);
   if (!found) co_return unavailable();
@@ -211,8 +167,8 @@ task<http_response> endpoints::payments(const endpoint_request&, const query& pa
   co_return response;
 }
 
-task<http_response> endpoints::payment(std::string id) {
-  const std::optional<payment_id> wanted = parse_payment_id(id);
+task<http_response> endpoints::payment(const question& to) {
+  const std::optional<payment_id> wanted = parse_payment_id(to.id);
   if (!wanted) co_return problem(404, "no such payment: a correlationId is a UUID");
   cached_ledger::found_payment found;
   if (copies_.payments != nullptr)
@@ -240,9 +196,9 @@ task<http_response> endpoints::payment(std::string id) {
   co_return response;
 }
 
-task<http_response> endpoints::purge(const endpoint_request& request, const query&) {
+task<http_response> endpoints::purge(const question& to) {
   bool allowed = settings_.allow_purge;
-  if (!allowed) allowed = co_await is_admin(request);
+  if (!allowed) allowed = co_await is_admin(to.request);
   if (!allowed) co_return problem(403, "purging needs ALLOW_PURGE=true or the admin token");
   const ledger_status status = co_await ledger_.purge();
   if (status != ledger_status::done) co_return unavailable();
@@ -250,10 +206,11 @@ task<http_response> endpoints::purge(const endpoint_request& request, const quer
     one.purged();
     co_return true;
   };
-  co_await all_.gather<bool>(clock_, clock_.now() + gather_limit, tell);
+  co_await all_.gather<bool>(clock_, clock_.now() + reactors::gather_limit, tell);
   if (copies_.taken_in != nullptr) {
     const bool emptied = co_await copies_.taken_in->purge();
-    co_await all_.gather<bool>(clock_, clock_.now() + gather_limit, tell); // what was put back meanwhile
+    co_await all_.gather<bool>(clock_, clock_.now() + reactors::gather_limit,
+                               tell); // what was put back meanwhile
     if (!emptied) co_return unavailable();
   }
   http_response response;
@@ -261,69 +218,27 @@ task<http_response> endpoints::purge(const endpoint_request& request, const quer
   co_return response;
 }
 
-task<http_response> endpoints::processors(const endpoint_request&, const query&) {
+task<http_response> endpoints::processors(const question&) {
   auto look = [](reactor& one) -> task<reactor_report> { co_return one.report(); };
-  const auto reports = co_await all_.gather<reactor_report>(clock_, clock_.now() + gather_limit, look);
+  const auto reports =
+      co_await all_.gather<reactor_report>(clock_, clock_.now() + reactors::gather_limit, look);
   http_response response;
   response.body = processors_json(settings_, reports);
   co_return response;
 }
 
-task<http_response> endpoints::alive(const endpoint_request&, const query&) {
+task<http_response> endpoints::alive(const question&) {
   http_response response;
   response.content_type = "text/plain; charset=utf-8";
   response.body = "ok\n";
   co_return response;
 }
 
-task<http_response> endpoints::readiness(const endpoint_request&, const query&) {
+task<http_response> endpoints::readiness(const question&) {
   auto look = [](reactor& one) -> task<reactor_report> { co_return one.report(); };
   const steady_time asked = clock_.now();
-  const auto reports = co_await all_.gather<reactor_report>(clock_, asked + gather_limit, look);
+  const auto reports = co_await all_.gather<reactor_report>(clock_, asked + reactors::gather_limit, look);
   co_return readiness_page(settings_, reports, all_.is_draining(), clock_.now());
-}
-
-task<http_response> endpoints::audit(const endpoint_request&, const query& parameters) {
-  const std::optional<std::string_view> text = parameters.find("correlationId");
-  const std::optional<payment_id> id = parse_payment_id(text.value_or(""));
-  if (!id) co_return refused({"correlationId", "the UUID of a payment"});
-  const auto payment = co_await ledger_.find(*id);
-  if (!payment) co_return unavailable();
-  const auto entries = co_await ledger_.audit(*id);
-  if (!entries) co_return unavailable();
-  if (!*payment && entries->empty()) co_return problem(404, "no such payment");
-  http_response response;
-  write_audit(response.body, *id, *payment, *entries, names_);
-  co_return response;
-}
-
-/// Also without the cache: whoever looks regularly is told so rather than left to guess why there is no such
-/// path.
-task<http_response> endpoints::cache_stats(const endpoint_request&, const query&) {
-  http_response response;
-  if (copies_.payments == nullptr) {
-    response.body = R"({"enabled":false})";
-    co_return response;
-  }
-  auto look = [](reactor& one) -> task<reactor_report> { co_return one.report(); };
-  const auto reports = co_await all_.gather<reactor_report>(clock_, clock_.now() + gather_limit, look);
-  const auto content = co_await copies_.payments->read_content();
-  response.body = cache_json(settings_, reports, content, clock_.now());
-  co_return response;
-}
-
-task<http_response> endpoints::invalidate_all(const endpoint_request&, const query&) {
-  if (copies_.payments == nullptr) co_return problem(404, "there is no cache");
-  const auto gone = co_await copies_.payments->invalidate_all(clock_.now() + invalidate_limit);
-  co_return invalidated(gone);
-}
-
-task<http_response> endpoints::invalidate(std::string id) {
-  if (copies_.payments == nullptr) co_return problem(404, "there is no cache");
-  const std::optional<payment_id> wanted = parse_payment_id(id);
-  if (!wanted) co_return problem(404, "no such payment: a correlationId is a UUID");
-  const auto gone = co_await copies_.payments->invalidate(*wanted);
-  co_return invalidated(gone);
 }
 
 /// Empty if the request is the administrator's. Without a token configured there are no such paths.

@@ -30,27 +30,32 @@ public:
   task<http_response> answer(endpoint_request request);
 
 private:
-  using query = query_parameters;
-  using handler = task<http_response> (endpoints::*)(const endpoint_request& request,
-                                                     const query& parameters);
+  /// One request, for the handler of its path; valid until that has answered.
+  struct question {
+    const endpoint_request& request;
+    const query_parameters& parameters;
+    std::string_view id; ///< what stands in place of the path's `{correlationId}`
+  };
+  using handler = task<http_response> (endpoints::*)(const question& to);
   struct route {
     std::string_view method;
     std::string_view path;
-    handler call;
+    handler call; ///< null: the listener's
   };
   static const std::vector<route>& routes();
 
-  task<http_response> summary(const endpoint_request& request, const query& parameters);
-  task<http_response> payments(const endpoint_request& request, const query& parameters);
-  task<http_response> payment(std::string id);
-  task<http_response> purge(const endpoint_request& request, const query& parameters);
-  task<http_response> processors(const endpoint_request& request, const query& parameters);
-  task<http_response> alive(const endpoint_request& request, const query& parameters);
-  task<http_response> readiness(const endpoint_request& request, const query& parameters);
-  task<http_response> audit(const endpoint_request& request, const query& parameters);
-  task<http_response> cache_stats(const endpoint_request& request, const query& parameters);
-  task<http_response> invalidate_all(const endpoint_request& request, const query& parameters);
-  task<http_response> invalidate(std::string id);
+  task<http_response> summary(const question& to);
+  task<http_response> payments(const question& to);
+  task<http_response> payment(const question& to);
+  task<http_response> purge(const question& to);
+  task<http_response> processors(const question& to);
+  task<http_response> alive(const question& to);
+  task<http_response> readiness(const question& to);
+  // Of an administrator: endpoints_admin.cpp.
+  task<http_response> audit(const question& to);
+  task<http_response> cache_stats(const question& to);
+  task<http_response> invalidate_all(const question& to);
+  task<http_response> invalidate(const question& to);
   task<http_response> copied_summary(time_window window);
   task<std::optional<http_response>> admin_refusal(const endpoint_request& request);
   task<bool> is_admin(const endpoint_request& request);

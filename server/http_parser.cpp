@@ -192,6 +192,7 @@ bool http_parser::read_header(std::span<const char> bytes, http_request& request
     fail(reader.error_status(), reader.error_reason());
     return false;
   }
+  request.header = {bytes.data() + leading_bytes_, header_bytes_ - leading_bytes_};
   if (reader.chunked()) {
     stage_ = stage::chunked;
   } else {
@@ -225,6 +226,22 @@ http_parser::state http_parser::fail(int status, const char* reason) {
   error_status_ = static_cast<std::uint16_t>(status);
   error_reason_ = reason;
   return state::failed;
+}
+
+std::string_view find_field(std::string_view header, std::string_view lower_case_name) {
+  for (std::size_t end = header.find("\r\n"); end != std::string_view::npos; end = header.find("\r\n")) {
+    header.remove_prefix(end + 2);
+    const std::string_view line = header.substr(0, header.find("\r\n"));
+    const std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos || !equals_ignoring_case(line.substr(0, colon), lower_case_name))
+      continue;
+    std::string_view value = line.substr(colon + 1);
+    skip_blanks(value);
+    while (value.ends_with(' ') || value.ends_with('\t'))
+      value.remove_suffix(1);
+    return value;
+  }
+  return {};
 }
 
 bool is_json(std::string_view content_type) {

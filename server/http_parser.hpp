@@ -28,8 +28,9 @@ struct http_request {
   std::string_view content_type;
   std::string_view admin_token; ///< X-Admin-Token
   std::string_view traceparent;
-  std::string_view body; ///< without its chunk framing
-  int version = 11;      ///< 10 or 11
+  std::string_view header; ///< the request line and all fields, for find_field()
+  std::string_view body;   ///< without its chunk framing
+  int version = 11;        ///< 10 or 11
   bool keep_alive = true;
   bool is_head = false;
 };
@@ -78,6 +79,10 @@ private:
   stage stage_ = stage::request_line;
   bool expects_continue_ = false;
 };
+
+/// The value of the first field of this name in a header section that has been parsed; empty if there is
+/// none. For fields that few requests have.
+[[nodiscard]] std::string_view find_field(std::string_view header, std::string_view lower_case_name);
 
 /// Whether a Content-Type names JSON: `application/json`, in any case, with any parameters except a charset
 /// other than UTF-8.

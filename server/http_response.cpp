@@ -70,6 +70,12 @@ http_response problem(int status, std::string_view detail) {
   return response;
 }
 
+http_response unavailable(std::string_view detail) {
+  http_response response = problem(503, detail);
+  response.headers = "Retry-After: 1\r\n";
+  return response;
+}
+
 void write_response(std::string& to, const http_response& response, connection_fate fate, bool is_head,
                     wall_time now) {
   to.append("HTTP/1.1 ");

@@ -26,6 +26,8 @@ enum class connection_fate : std::uint8_t {
 
 /// problem+json (RFC 9457) with the status's own phrase as its title.
 [[nodiscard]] http_response problem(int status, std::string_view detail);
+/// 503 with Retry-After.
+[[nodiscard]] http_response unavailable(std::string_view detail = "the ledger does not answer");
 
 /// Appends head and body; `is_head` leaves the body out but not its length.
 void write_response(std::string& to, const http_response& response, connection_fate fate, bool is_head,

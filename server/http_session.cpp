@@ -122,7 +122,7 @@ void http_session::handle(const http_request& request) {
   blocked_ = true;
   one.request = std::make_unique<endpoint_request>(endpoint_request{
       std::string{request.method}, std::string{request.target}, std::string{request.content_type},
-      std::string{request.admin_token}, std::string{request.body}});
+      std::string{request.admin_token}, std::string{request.body}, std::string{request.header}});
   if (pending() == 1) begin_next();
 }
 

@@ -24,6 +24,11 @@ struct endpoint_request {
   std::string content_type;
   std::string admin_token;
   std::string body;
+  std::string header; ///< whole
+
+  [[nodiscard]] std::string_view field(std::string_view lower_case_name) const {
+    return find_field(header, lower_case_name);
+  }
 };
 
 class http_session : public poller::watched {

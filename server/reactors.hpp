@@ -19,6 +19,9 @@ class reactor;
 /// Filled by main before the first reactor runs, destroyed after the last one has ended.
 class reactors {
 public:
+  /// A reactor that does not answer an endpoint's question by then is left out.
+  static constexpr std::chrono::nanoseconds gather_limit = std::chrono::seconds{1};
+
   void add(std::unique_ptr<reactor> one);
   void clear();
   [[nodiscard]] std::size_t size() const { return all_.size(); }

@@ -213,6 +213,17 @@ BOOST_AUTO_TEST_CASE(a_repeated_traceparent_is_none) {
   BOOST_TEST(parse_whole(get_with("Host: h\r\nTraceparent: a\r\nTraceparent: b\r\n")).traceparent == "");
 }
 
+BOOST_AUTO_TEST_CASE(finds_a_field_by_its_name) {
+  std::string text = get_with("Host: h\r\nIf-None-Match: \t\"a\" \r\nif-none-match: b\r\nEmpty:\r\n");
+  http_parser parser;
+  http_request request;
+  BOOST_REQUIRE((parser.parse(text, request) == state::complete));
+  BOOST_TEST(find_field(request.header, "if-none-match") == "\"a\"");
+  BOOST_TEST(find_field(request.header, "empty") == "");
+  BOOST_TEST(find_field(request.header, "none-match") == "");
+  BOOST_TEST(find_field(request.header, "get / http/1.1") == "");
+}
+
 BOOST_AUTO_TEST_CASE(stays_failed) {
   std::string bad = "GET / HTTP/1.1\n";
   std::string good = get_with(host);
