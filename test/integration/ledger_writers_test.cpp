@@ -103,10 +103,18 @@ task<bool> amend_at_random(postgres_ledger& to, clock& time, epoch_id epoch, tol
   co_return true;
 }
 
-task<bool> settle_at_random(postgres_ledger& to, told& all, unsigned seed, int batches) {
+/// Only what an append has answered: nobody sends before, and a row that is settled before its append is read
+/// back is not known for fresh any more.
+task<bool> settle_at_random(postgres_ledger& to, clock& time, told& all, unsigned seed, int batches) {
   std::minstd_rand random(seed);
+  event pause(time);
   for (int i = 0; i < batches; ++i) {
-    const std::vector<std::uint64_t> numbers = some_of(random);
+    std::vector<std::uint64_t> numbers = some_of(random);
+    std::erase_if(numbers, [&](std::uint64_t number) { return all.payments[number].fresh == 0; });
+    if (numbers.empty()) {
+      co_await pause.wait_for(1ms);
+      continue;
+    }
     std::vector<settle_item> items;
     for (const std::uint64_t number : numbers) {
       const bool is_wrong = random() % 20 == 0;
@@ -150,7 +158,7 @@ BOOST_AUTO_TEST_CASE(two_instances_write_the_same_payments_without_a_deadlock_an
     const epoch_id epoch = one->open();
     work.push_back(reactor.start(append_at_random(one->get(), epoch, all, ++seed, 40)));
     work.push_back(reactor.start(amend_at_random(one->get(), reactor.time, epoch, all, ++seed, 40)));
-    work.push_back(reactor.start(settle_at_random(one->get(), all, ++seed, 40)));
+    work.push_back(reactor.start(settle_at_random(one->get(), reactor.time, all, ++seed, 40)));
     work.push_back(reactor.start(fold_again_and_again(one->get(), reactor.time, 30)));
   }
   for (const auto& one : work)
