@@ -43,7 +43,8 @@ task<http_response> endpoints::cache_stats(const question&) {
     co_return response;
   }
   auto look = [](reactor& one) -> task<reactor_report> { co_return one.report(); };
-  const auto reports = co_await all_.gather<reactor_report>(clock_, clock_.now() + reactors::gather_limit, look);
+  const auto reports =
+      co_await all_.gather<reactor_report>(clock_, clock_.now() + reactors::gather_limit, look);
   const auto content = co_await copies_.payments->read_content();
   response.body = cache_json(settings_, reports, content, clock_.now());
   co_return response;
