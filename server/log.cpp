@@ -1,56 +1,78 @@
 #include "server/log.hpp"
 
+#include "server/log_sink.hpp"
 #include "server/payment_json.hpp"
 
-#include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
 
 namespace repasse {
 namespace {
 
-/// The message as a JSON string.
-class json_message : public spdlog::custom_flag_formatter {
-public:
-  void format(const spdlog::details::log_msg& line, const std::tm&, spdlog::memory_buf_t& to) override {
-    std::string text;
-    write_json_string(text, {line.payload.data(), line.payload.size()});
-    to.append(text.data(), text.data() + text.size());
-  }
-  [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
-    return std::make_unique<json_message>();
-  }
-};
+// One for the process, as spdlog's default logger is.
+std::shared_ptr<log_sink> opened;
+std::shared_ptr<spdlog::logger> traces;
+thread_local const log_fields* current = nullptr;
 
-spdlog::level::level_enum level_of(log_level level) {
-  switch (level) {
-  case log_level::debug:
-    return spdlog::level::debug;
-  case log_level::info:
-    return spdlog::level::info;
-  case log_level::warn:
-    return spdlog::level::warn;
-  case log_level::error:
-    return spdlog::level::err;
-  }
-  return spdlog::level::info;
+bool is_plain(std::string_view value) {
+  return !value.empty() && std::all_of(value.begin(), value.end(), [](char one) {
+    return one > ' ' && one < 0x7f && one != '"' && one != '=' && one != '\\';
+  });
+}
+
+void log_to(spdlog::logger& log, spdlog::level::level_enum level, std::string_view text,
+            const log_fields& fields) {
+  current = &fields;
+  log.log(level, spdlog::string_view_t{text.data(), text.size()});
+  current = nullptr;
 }
 
 } // namespace
 
 void open_log(log_level level, log_format format) {
-  auto log = spdlog::stderr_color_mt("repasse");
-  auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
-  if (format == log_format::json) {
-    formatter->add_flag<json_message>('j').set_pattern(
-        R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","message":%j})");
-  } else {
-    formatter->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v");
-  }
-  log->set_formatter(std::move(formatter));
-  log->set_level(level_of(level));
-  log->flush_on(spdlog::level::info);
+  opened = std::make_shared<log_sink>(STDERR_FILENO, level, format);
+  auto log = std::make_shared<spdlog::logger>("repasse", opened);
+  log->set_level(std::min(to_spdlog(level), spdlog::level::info)); // the sink keeps the last lines, too
   spdlog::set_default_logger(std::move(log));
+  traces = std::make_shared<spdlog::logger>(std::string{log_sink::traces}, opened);
+}
+
+log_fields& log_fields::add(std::string_view name, std::string_view value) {
+  std::string quoted;
+  write_json_string(quoted, value);
+  put(name, quoted, is_plain(value) ? value : quoted);
+  return *this;
+}
+
+log_fields& log_fields::add_json(std::string_view name, std::string_view value) {
+  put(name, value, value);
+  return *this;
+}
+
+void log_fields::put(std::string_view name, std::string_view json, std::string_view text) {
+  if (members_.size() + name.size() + json.size() > bytes_max) return;
+  members_.append(",\"").append(name).append("\":").append(json);
+  text_.append(" ").append(name).append("=").append(text);
+}
+
+void log_with(spdlog::level::level_enum level, std::string_view text, const log_fields& fields) {
+  log_to(*spdlog::default_logger_raw(), level, text, fields);
+}
+
+void log_trace(std::string_view text, const log_fields& fields) {
+  log_to(traces ? *traces : *spdlog::default_logger_raw(), spdlog::level::info, text, fields);
+}
+
+const log_fields* fields_of_line() { return current; }
+
+std::vector<recent_line> recent_lines() { return opened ? opened->recent() : std::vector<recent_line>{}; }
+
+log_figures log_counts() { return opened ? opened->figures() : log_figures{}; }
+
+void tell_dropped_lines() {
+  if (opened) opened->tell_dropped();
 }
 
 } // namespace repasse

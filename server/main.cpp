@@ -11,6 +11,7 @@
 #include "server/reactors.hpp"
 
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <spdlog/spdlog.h>
 
 #include <csignal>
@@ -32,14 +33,27 @@ constexpr const char* usage =
     "Without an argument it serves. `migrate` brings the schema of the database up to this version, undoes\n"
     "its last step, or tells how it stands. The configuration is read from the environment:\n\n";
 
+/// Once a second, so that what a storm has cost is told also when nothing follows it.
+void tell_dropped_lines_from_now_on(asio::steady_timer& timer) {
+  timer.expires_after(std::chrono::seconds{1});
+  timer.async_wait([&](const boost::system::error_code& failed) {
+    if (failed) return;
+    tell_dropped_lines();
+    tell_dropped_lines_from_now_on(timer);
+  });
+}
+
 /// Until SIGTERM or SIGINT; a second one ends the process at once.
 void wait_for_signal(asio::io_context& context, asio::signal_set& signals, reactors& all,
                      const config& settings) {
+  asio::steady_timer dropped(context);
+  tell_dropped_lines_from_now_on(dropped);
   signals.async_wait([&](const boost::system::error_code&, int number) {
     spdlog::info("signal {}: stops within {} ms", number, settings.shutdown_timeout.count());
     all.begin_drain();
     for (const auto& one : all)
       one->shut_down(std::chrono::steady_clock::now() + settings.shutdown_timeout);
+    dropped.cancel();
   });
   context.run();
   signals.clear();
@@ -49,7 +63,6 @@ int serve(const config& settings) {
   const auto begun = std::chrono::steady_clock::now();
   asio::io_context context(1);
   asio::signal_set signals(context, SIGTERM, SIGINT); // from here on a signal means a clean stop
-  std::signal(SIGPIPE, SIG_IGN);                      // a log that nobody reads any more is no reason to end
   shared_storage storage{
       .memory = memory_ledger({.payments_max = static_cast<std::uint32_t>(settings.memory_payments_max)}),
       .schema = {}};
@@ -78,6 +91,7 @@ int serve(const config& settings) {
     one.join();
   all.clear();
   spdlog::info("stopped");
+  tell_dropped_lines();
   return EXIT_SUCCESS;
 }
 
@@ -139,6 +153,7 @@ int run(std::span<const std::string_view> arguments) {
 } // namespace repasse
 
 int main(int count, char** arguments) {
+  std::signal(SIGPIPE, SIG_IGN); // a log that nobody reads any more is no reason to end
   try {
     const std::vector<std::string_view> words(arguments + 1, arguments + count);
     return repasse::run(words);
