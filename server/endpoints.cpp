@@ -93,16 +93,16 @@ const std::vector<endpoints::route>& endpoints::routes() {
 task<http_response> endpoints::answer(endpoint_request request) {
   const std::optional<http_target> target = http_target::parse(request.method, request.target);
   if (!target) co_return problem(400, "the request target is malformed");
+  const std::string_view path = target->path();
+  if (path.starts_with("/admin/")) { // before all else: who may not ask learns nothing
+    std::optional<http_response> refusal = co_await admin_refusal(request);
+    if (refusal) co_return std::move(*refusal);
+  }
   const std::optional<query_parameters> parameters = query_parameters::parse(target->query());
   if (!parameters) co_return problem(400, "the query is malformed");
   if (const auto twice = parameters->repeated())
     co_return problem(400, std::string{*twice} + " is given more than once");
 
-  const std::string_view path = target->path();
-  if (path.starts_with("/admin/")) {
-    std::optional<http_response> refusal = co_await admin_refusal(request);
-    if (refusal) co_return std::move(*refusal);
-  }
   const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view{request.method};
   std::string allowed;
   for (const route& one : routes()) {
