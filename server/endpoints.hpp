@@ -29,7 +29,6 @@ public:
 
   task<http_response> answer(endpoint_request request);
 
-private:
   /// One request, for the handler of its path; valid until that has answered.
   struct question {
     const endpoint_request& request;
@@ -42,8 +41,10 @@ private:
     std::string_view path;
     handler call; ///< null: the listener's
   };
+  /// All that is answered, and what openapi.json describes.
   static const std::vector<route>& routes();
 
+private:
   task<http_response> summary(const question& to);
   task<http_response> payments(const question& to);
   task<http_response> payment(const question& to);

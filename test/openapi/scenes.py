@@ -1,0 +1,216 @@
+"""How each status of the document is provoked: one function for each state that a server can be in.
+
+Each takes the walk, which asks and compares, and a house, whose programs end with the scene.
+"""
+
+import json
+import uuid
+
+from house import until
+
+TOKEN = "an-admin-token-of-32-characters!"
+KEY = {"X-Admin-Token": TOKEN}
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+
+def payment(amount="19.90", correlation_id=None):
+    correlation_id = correlation_id or str(uuid.uuid4())
+    return correlation_id, f'{{"correlationId":"{correlation_id}","amount":{amount}}}'.encode()
+
+
+def body_of(server, target, headers=None):
+    return json.loads(server.ask("GET", target, headers).body)
+
+
+def post_and_settle(walk, server):
+    """The id of a payment that has been processed."""
+    one, body = payment()
+    walk.ask(server, "postPayment", 202, body=body)
+    until(lambda: body_of(server, f"/payments/{one}")["status"] == "processed", "it is processed")
+    return one
+
+
+def in_memory(walk, house):
+    """A server with processors that work, payments in memory."""
+    server = house.server(
+        ADMIN_TOKEN=TOKEN, PROCESSOR_DEFAULT_URL=house.processor(), PROCESSOR_FALLBACK_URL=house.processor()
+    )
+    what_clients_ask(walk, server)
+    what_is_wrong_with_payments(walk, server)
+    what_is_wrong_with_parameters(walk, server)
+    what_the_administrator_asks(walk, server)
+    of_every_operation(walk, server)
+    walk.other_methods(server, TOKEN)
+    walk.other_paths(
+        server,
+        ["/nothing", "/payments/a/b", "//payments", "/Payments", "/payments-summary/", "/admin", "/payments%2Fx"],
+    )
+    walk.other_paths(server, ["/admin/", "/admin/nothing", "/admin/cache"], KEY)
+    server.stop()
+
+
+def what_clients_ask(walk, server):
+    one = post_and_settle(walk, server)
+    walk.ask(server, "postPayment", 202, body=payment(correlation_id=one)[1])  # replayed
+    walk.ask(server, "postPayment", 202, body=payment(correlation_id=one.upper())[1], headers={"Content-Type": "application/JSON; charset=UTF-8"})
+    walk.ask(server, "postPayment", 409, body=payment("19.91", one)[1])
+    target = f"/payments/{one}"
+    walk.head(server, "getPayment", walk.ask(server, "getPayment", 200, target=target), target=target)
+    walk.ask(server, "getPayment", 404, target=f"/payments/{UNKNOWN}")
+    walk.ask(server, "getPayment", 404, target="/payments/nonsense")
+    page = f"?status=processed&processor=default&from=2020-01-01T00:00Z&to=2999-12-31&limit=1"
+    answer = walk.ask(server, "listPayments", 200, target=page)
+    walk.head(server, "listPayments", answer, target=page)
+    for _ in range(2):
+        post_and_settle(walk, server)
+    cursor = body_of(server, "/payments?limit=1")["next"]
+    walk.ask(server, "listPayments", 200, target=f"?limit=1000&cursor={cursor}")
+    walk.ask(server, "listPayments", 200, target="?limit=&status=&unknown=parameter")
+    walk.ask(server, "listPayments", 200, target="?from=2999-01-01&to=2000-01-01")
+    for name in ("getSummary", "listProcessors", "getHealth", "getReadiness"):
+        walk.head(server, name, walk.ask(server, name, 200))
+    walk.ask(server, "getSummary", 200, target="?from=2025-07-15T12:34:56.123456789+02:00&to=2025-07-15%2014:34")
+
+
+def what_is_wrong_with_payments(walk, server):
+    def refused(status, body, **more):
+        walk.ask(server, "postPayment", status, body=body, **more)
+
+    for nonsense in (b"", b"{", b"{}x", b'{"amount":1,"amount":1}', b'{"amount":01}', b"\xff"):
+        refused(400, nonsense)
+    for kind in ("text/plain", "application/json; charset=latin1", "application/x-www-form-urlencoded", ""):
+        refused(415, payment()[1], headers={"Content-Type": kind})
+    for amount in ("0", "-1", "1.001", "100000000.00", '"1"', "null", "1e400"):
+        refused(422, payment(amount)[1])
+    for member in (b'{"amount":1}', b'{"correlationId":"x","amount":1}', b'{"correlationId":1,"amount":1}', b"[]", b"1"):
+        refused(422, member)
+    refused(422, b'{"correlationId":"%s"}' % UNKNOWN.encode())
+
+
+def what_is_wrong_with_parameters(walk, server):
+    for wrong in ("limit=0", "limit=1001", "limit=x", "status=done", "processor=none", "cursor=x", "from=x", "to=2025-02-30"):
+        answer = walk.ask(server, "listPayments", 422, target=f"?{wrong}")
+        name = wrong.split("=")[0]
+        if not json.loads(answer.body)["detail"].startswith(name):
+            walk.note(f"?{wrong}: {answer.body}: does not name it")
+    walk.ask(server, "getSummary", 422, target="?from=yesterday")
+    for malformed in ("?limit=%", "?limit=1&limit=1", "?x=%00"):
+        walk.ask(server, "listPayments", 400, target=malformed)
+
+
+def what_the_administrator_asks(walk, server):
+    one = post_and_settle(walk, server)
+    trail = f"?correlationId={one}"
+    walk.head(server, "getAudit", walk.ask(server, "getAudit", 200, target=trail, token=TOKEN), target=trail, token=TOKEN)
+    walk.ask(server, "getAudit", 404, target=f"?correlationId={UNKNOWN}", token=TOKEN)
+    walk.ask(server, "getAudit", 422, target="?correlationId=x", token=TOKEN)
+    walk.ask(server, "getAudit", 422, token=TOKEN)
+    walk.head(server, "getCacheStats", walk.ask(server, "getCacheStats", 200, token=TOKEN), token=TOKEN)
+    for operation in walk.operations.values():
+        if operation.is_administrators:
+            walk.ask(server, operation.id, 401)
+            walk.ask(server, operation.id, 401, target="?malformed=%")
+    walk.ask(server, "getAudit", 401, token=TOKEN[:-1] + "?")
+    walk.ask(server, "purgePayments", 403)
+    walk.ask(server, "purgePayments", 200, token=TOKEN)
+
+
+def of_every_operation(walk, server):
+    """What any request may get, whatever it asks for."""
+    for operation in walk.operations.values():
+        method, target, headers, body = walk.request(operation, token=TOKEN)
+
+        def sent(status, target=target, version="HTTP/1.1", more=(), length=len(body), body=body):
+            lines = [f"{method} {target} {version}", "Host: test", "Connection: close", f"Content-Length: {length}"]
+            lines += [f"{name}: {value}" for name, value in headers.items()]
+            answer = server.send("\r\n".join([*lines, *more, "", ""]).encode() + body)
+            walk.compare(operation, status, answer, f"{method} {target[:100]}")
+
+        sent(400, more=["Host: twice"])
+        sent(400, more=[f"Content-Length: {len(body)}"])
+        sent(400, more=["Transfer-Encoding: chunked"])
+        sent(413, length=16 * 1024 + 1, body=b"")
+        sent(414, target=target + "?" + "x" * 4096)
+        sent(417, more=["Expect: the-unexpected"])
+        sent(431, more=["X-Long: " + "x" * 8192])
+        sent(505, version="HTTP/2.0")
+
+
+def without_administrator(walk, house):
+    """No token is configured: there are no administrator's paths. Purging is allowed."""
+    server = house.server(ALLOW_PURGE="true")
+    for operation in walk.operations.values():
+        if operation.is_administrators:
+            walk.ask(server, operation.id, 404)
+            walk.ask(server, operation.id, 404, token=TOKEN)
+            walk.ask(server, operation.id, 404, target="?malformed=%")
+    walk.other_paths(server, ["/admin/", "/admin/nothing", "/admin/audit?correlationId=x&correlationId=x"])
+    walk.ask(server, "purgePayments", 200)
+    server.stop()
+
+
+def overloaded(walk, house):
+    """A server that holds as many payments, and then as many connections, as it may."""
+    server = house.server(MAX_BACKLOG="1", MAX_CONNECTIONS="2", ADMIN_TOKEN=TOKEN)
+    walk.ask(server, "postPayment", 202, body=payment()[1])
+    walk.ask(server, "postPayment", 503, body=payment()[1])
+    with server.connect(), server.connect():
+        for operation in walk.operations.values():
+            walk.ask(server, operation.id, 503, token=TOKEN)
+
+
+def with_stores(walk, house):
+    """PostgreSQL and Redis are there; then PostgreSQL is away; then both are."""
+    postgres, database_url = house.postgres()
+    redis, redis_url = house.redis()
+    server = house.server(
+        ADMIN_TOKEN=TOKEN, DATABASE_URL=database_url, REDIS_URL=redis_url,
+        PROCESSOR_DEFAULT_URL=house.processor(), PROCESSOR_FALLBACK_URL=house.processor(),
+    )  # fmt: skip
+    until(lambda: server.ask("GET", "/readyz").status == 200, "it is ready")
+    one = post_and_settle(walk, server)
+    walk.ask(server, "postPayment", 409, body=payment("1", one)[1])
+    walk.ask(server, "getAudit", 200, target=f"?correlationId={one}", token=TOKEN)
+    for extreme in ("cursor=7fffffffffffffff" + "f" * 32, "cursor=8" + "0" * 47, "from=0000-01-01&to=9999-12-31T23:59:59.9"):
+        walk.ask(server, "listPayments", 200, target=f"?{extreme}")
+    walk.ask(server, "getSummary", 200, target="?from=0000-01-01&to=9999-12-31T23:59:59.999999999")
+    walk.ask(server, "getCacheStats", 200, token=TOKEN)
+    walk.ask(server, "invalidateCachedPayment", 200, token=TOKEN, target=f"/admin/cache/invalidate/payments/{one}")
+    walk.ask(server, "invalidateCachedPayment", 404, token=TOKEN, target="/admin/cache/invalidate/payments/x")
+    walk.ask(server, "invalidateCache", 200, token=TOKEN)
+    one = post_and_settle(walk, server)
+    until(lambda: body_of(server, "/admin/cache/stats", KEY)["totals"]["copies"] > 0, "the sums are copied")
+    until(lambda: body_of(server, "/admin/cache/stats", KEY)["cachedPayments"], "it is cached")
+
+    house.kill(postgres)
+    until(lambda: b"database: away" in server.ask("GET", "/readyz").body, "PostgreSQL is away")
+    until(lambda: server.ask("GET", "/readyz").status == 200, "the intake is open")
+    walk.ask(server, "getReadiness", 200)
+    taken_in, body = payment()
+    walk.ask(server, "postPayment", 202, body=body)
+    walk.ask(server, "postPayment", 202, body=body)
+    walk.ask(server, "postPayment", 409, body=payment("1", taken_in)[1])
+    for known in (one, taken_in):
+        answer = walk.ask(server, "getPayment", 200, target=f"/payments/{known}")
+        walk.head(server, "getPayment", answer, target=f"/payments/{known}")
+    walk.ask(server, "getPayment", 503, target=f"/payments/{UNKNOWN}")
+    walk.ask(server, "getSummary", 200)
+    walk.ask(server, "getSummary", 200, target="?from=2020-01-01T00:00:00.001Z&to=2999-01-01")
+    for operation_id in ("listPayments", "purgePayments"):
+        walk.ask(server, operation_id, 503, token=TOKEN)
+    walk.ask(server, "getAudit", 503, target=f"?correlationId={one}", token=TOKEN)
+
+    house.kill(redis)
+    until(lambda: server.ask("GET", "/readyz").status == 503, "no store is there")
+    walk.ask(server, "getReadiness", 503)
+    walk.ask(server, "postPayment", 503)
+    walk.ask(server, "getPayment", 503, target=f"/payments/{one}")
+    walk.ask(server, "getSummary", 503)
+    walk.ask(server, "getCacheStats", 200, token=TOKEN)
+    walk.ask(server, "invalidateCachedPayment", 503, token=TOKEN)
+    walk.ask(server, "invalidateCache", 503, token=TOKEN)
+    for operation_id in ("listProcessors", "getHealth"):
+        walk.ask(server, operation_id, 200)
+
+
+ALL = (in_memory, without_administrator, overloaded, with_stores)
