@@ -2,6 +2,7 @@
 
 #include "server/config_advice.hpp"
 #include "server/config_table.hpp"
+#include "server/tls_stream.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -37,6 +38,7 @@ private:
   void read_all();
   void choose_storage();
   void check_admin_token();
+  void choose_trust();
   void check_database();
   void choose_redis();
   void check_reactors_share();
@@ -137,6 +139,30 @@ void reading::check_admin_token() {
                                          shown("", redaction::secret), shown(file, redaction::none)));
 }
 
+/// Reads who may have signed the certificates of those that speak https.
+void reading::choose_trust() {
+  if (!was_read("PROCESSOR_<NAME>_URL")) return;
+  for (processor_settings& one : settings_.processors) {
+    const auto prefix = fmt::format("PROCESSOR_{}_", processor_name_in_variables(one.name));
+    const auto name = prefix + "CA_FILE";
+    if (!one.is_https) {
+      if (!one.ca_file.empty())
+        refuse(name, shown(one.ca_file, redaction::none), "expected " + prefix + "URL to be https://");
+      continue;
+    }
+    auto trust = std::make_shared<tls_trust>(one.host);
+    const bool is_set = !one.ca_file.empty();
+    const auto problem = trust->read(is_set ? one.ca_file : tls_trust::system_ca_file);
+    if (problem.empty())
+      one.trust = std::move(trust);
+    else if (is_set)
+      refuse(name, shown(one.ca_file, redaction::none), problem);
+    else
+      result_.errors.push_back(
+          fmt::format("{} is not set, and the system's {}: {}", name, tls_trust::system_ca_file, problem));
+  }
+}
+
 /// Each reactor has its part of these limits, and none may be left with nothing.
 void reading::check_reactors_share() {
   const auto check = [this](std::string_view name, std::size_t value) {
@@ -170,6 +196,7 @@ parsed_config reading::finish() && {
   choose_storage();
   choose_redis();
   check_admin_token();
+  choose_trust();
   check_database();
   check_reactors_share();
   check_open_files();

@@ -12,11 +12,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace repasse {
+
+class tls_trust;
 
 /// Where to accept connections: a socket file, or an address and port.
 struct listen_address {
@@ -26,13 +29,16 @@ struct listen_address {
 
 /// One external payment processor; its position in `config::processors` is its processor_index.
 struct processor_settings {
-  std::string name;         ///< `[a-z0-9][a-z0-9_-]*`, its identity for ever
-  std::string host;         ///< name or address, IPv6 without brackets
-  std::uint16_t port = 80;  ///< of plain http
+  std::string name; ///< `[a-z0-9][a-z0-9_-]*`, its identity for ever
+  std::string host; ///< name or address, IPv6 without brackets
+  std::uint16_t port = 80;
   std::string path_prefix;  ///< stands before every path: empty, or `/prefix` without a `/` at its end
   std::int64_t fee_ppm = 0; ///< the fee in millionths of the amount: 0.05 is 50'000
+  bool is_https = false;
+  std::string ca_file{};                    ///< of https; empty: who the system trusts
+  std::shared_ptr<const tls_trust> trust{}; ///< of https, once parsed; null: plain http
 
-  /// What goes into `Host`: `host`, `host:port`, `[::1]:8001`; a port of 80 is left out.
+  /// What goes into `Host`: `host`, `host:port`, `[::1]:8001`; the port of the scheme is left out.
   [[nodiscard]] std::string authority() const;
 };
 
@@ -96,7 +102,8 @@ struct parsed_config {
   std::vector<std::string> warnings;
 };
 
-/// Reads nothing but its arguments and the file that ADMIN_TOKEN_FILE names.
+/// Reads nothing but its arguments and the files that ADMIN_TOKEN_FILE and PROCESSOR_<NAME>_CA_FILE name; for
+/// https without the latter the system's.
 [[nodiscard]] parsed_config parse_config(const environment& variables, const machine_limits& machine);
 
 /// The effective values as `NAME=value`, one line each, secrets as `***`.

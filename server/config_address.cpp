@@ -14,7 +14,10 @@ using boost::asio::ip::tcp;
 
 constexpr std::size_t unix_path_max = 107; // sun_path of unix(7), less its terminator
 constexpr std::size_t host_name_max = 253; // RFC 1035 section 2.3.4, as text
-constexpr std::uint16_t http_port = 80;
+constexpr std::string_view http_scheme = "http://";
+constexpr std::string_view https_scheme = "https://";
+
+std::uint16_t scheme_port(bool is_https) { return is_https ? 443 : 80; }
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
   const auto port = parse_whole(text);
@@ -98,16 +101,17 @@ std::string listen_text(const listen_address& address) {
 }
 
 bool parse_processor_url(std::string_view text, processor_settings& to) {
-  constexpr std::string_view scheme = "http://";
-  if (!text.starts_with(scheme)) return false;
-  text.remove_prefix(scheme.size());
+  const bool is_https = text.starts_with(https_scheme);
+  if (!is_https && !text.starts_with(http_scheme)) return false;
+  text.remove_prefix(is_https ? https_scheme.size() : http_scheme.size());
   auto path = text.substr(std::min(text.find('/'), text.size()));
   const auto parts = split_authority(text.substr(0, text.size() - path.size()));
   if (!parts || !(parts->bracketed ? is_address_v6(parts->host) : is_host_name(parts->host))) return false;
-  const auto port = parts->port ? parse_port(*parts->port) : http_port;
+  const auto port = parts->port ? parse_port(*parts->port) : scheme_port(is_https);
   while (path.ends_with('/'))
     path.remove_suffix(1);
   if (!port || !is_path(path)) return false;
+  to.is_https = is_https;
   to.host = parts->host;
   to.port = *port;
   to.path_prefix = path;
@@ -116,11 +120,12 @@ bool parse_processor_url(std::string_view text, processor_settings& to) {
 
 std::string processor_settings::authority() const {
   const auto text = bracketed_if_v6(host);
-  return port == http_port ? text : fmt::format("{}:{}", text, port);
+  return port == scheme_port(is_https) ? text : fmt::format("{}:{}", text, port);
 }
 
 std::string url_text(const processor_settings& processor) {
-  return "http://" + processor.authority() + processor.path_prefix;
+  return fmt::format("{}{}{}", processor.is_https ? https_scheme : http_scheme, processor.authority(),
+                     processor.path_prefix);
 }
 
 } // namespace repasse

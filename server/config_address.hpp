@@ -12,8 +12,8 @@ namespace repasse {
 [[nodiscard]] std::optional<listen_address> parse_listen_address(std::string_view text);
 [[nodiscard]] std::string listen_text(const listen_address& address);
 
-/// Fills host, port and path prefix from `http://host[:port][/prefix]`; false for anything else, a user,
-/// a query or a fragment included.
+/// Fills scheme, host, port and path prefix from `http://` or `https://host[:port][/prefix]`; false for
+/// anything else, a user, a query or a fragment included.
 [[nodiscard]] bool parse_processor_url(std::string_view text, processor_settings& to);
 [[nodiscard]] std::string url_text(const processor_settings& processor);
 

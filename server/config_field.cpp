@@ -67,11 +67,9 @@ std::string show_processors(const config& from, std::size_t) {
 }
 
 std::string read_url(std::string_view text, config& to, std::size_t processor) {
-  constexpr std::string_view expected =
-      "expected http://host[:port][/prefix], without user, query or fragment";
-  if (text.starts_with("https://"))
-    return fmt::format("TLS to processors is not supported by this version yet, {}", expected);
-  return parse_processor_url(text, to.processors[processor]) ? "" : std::string(expected);
+  return parse_processor_url(text, to.processors[processor])
+             ? ""
+             : "expected http:// or https://host[:port][/prefix], without user, query or fragment";
 }
 
 std::string show_url(const config& from, std::size_t processor) {
@@ -87,6 +85,17 @@ std::string read_fee(std::string_view text, config& to, std::size_t processor) {
 
 std::string show_fee(const config& from, std::size_t processor) {
   return fee_text(from.processors[processor].fee_ppm);
+}
+
+/// Its content is looked at once it is known whether the processor speaks https.
+std::string read_ca_file(std::string_view path, config& to, std::size_t processor) {
+  to.processors[processor].ca_file = path;
+  return {};
+}
+
+std::string show_ca_file(const config& from, std::size_t processor) {
+  const std::string& path = from.processors[processor].ca_file;
+  return path.empty() ? "none" : shown(path, redaction::none);
 }
 
 std::string read_admin_token(std::string_view text, config& to, std::size_t) {

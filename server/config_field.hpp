@@ -87,6 +87,8 @@ std::string read_url(std::string_view text, config& to, std::size_t processor);
 std::string show_url(const config& from, std::size_t processor);
 std::string read_fee(std::string_view text, config& to, std::size_t processor);
 std::string show_fee(const config& from, std::size_t processor);
+std::string read_ca_file(std::string_view path, config& to, std::size_t processor);
+std::string show_ca_file(const config& from, std::size_t processor);
 std::string read_admin_token(std::string_view text, config& to, std::size_t);
 std::string show_admin_token(const config& from, std::size_t);
 std::string read_admin_token_file(std::string_view path, config& to, std::size_t processor);

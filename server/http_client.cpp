@@ -1,10 +1,12 @@
 #include "server/http_client.hpp"
 
 #include "server/poller.hpp"
+#include "server/tls_stream.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/intrusive/list.hpp>
+#include <spdlog/spdlog.h>
 
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -75,18 +77,21 @@ using idle_hook =
 /// A socket and the one request that is on it. Idle ones are watched too, so that one closed by the peer is
 /// dropped before it is used.
 struct http_client::connection : poller::watched, every_hook, idle_hook {
-  enum class stage : std::uint8_t { connecting, idle, lent, busy, answered, broken };
+  enum class stage : std::uint8_t { connecting, shaking, idle, lent, busy, answered, broken };
 
   connection(http_client::state& client, clock& time) : owner(client), moved(time) {}
 
   http_client::state& owner;
   stage at = stage::connecting;
   event moved; ///< connected, answered, or broken
+  std::optional<tls_stream> tls;
   std::string_view unsent;
   http_answer* answer = nullptr;
   std::optional<response_reader> reader;
   std::string stash; ///< what the reader could not use yet
   steady_time idle_since{};
+
+  [[nodiscard]] bool is_on_its_way() const { return at == stage::connecting || at == stage::shaking; }
 };
 
 struct http_client::state {
@@ -106,8 +111,15 @@ struct http_client::state {
 
   static void ready(poller::watched& self, std::uint32_t events);
   void connected(connection& one);
+  void shake(connection& one);
+  void handed_over(connection& one, connection::stage at);
+  void note_failure(std::string why);
   void send(connection& one);
+  void send_sealed(connection& one);
   void receive(connection& one);
+  void receive_sealed(connection& one);
+  bool is_quiet(connection& one);
+  void take(connection& one, std::string_view bytes);
   void consume(connection& one, std::string_view bytes);
   void end_of_stream(connection& one);
   void finish(connection& one, http_answer::kind what);
@@ -127,6 +139,8 @@ struct http_client::state {
                                         boost::intrusive::constant_time_size<false>>;
   linked<every_hook> every;
   linked<idle_hook> idle;
+  tls_session session;
+  std::string trouble; ///< of the last handshake
   task_group tasks;
 };
 
@@ -153,9 +167,10 @@ task<http_client::connection*> http_client::connect(steady_time due) {
     connection* const fresh = self.open(self.peers[self.preferred % self.peers.size()]);
     if (fresh != nullptr) {
       bool in_time = true;
-      while (in_time && fresh->at == connection::stage::connecting)
+      while (in_time && fresh->is_on_its_way())
         in_time = co_await fresh->moved.wait_until(due);
       if (fresh->at == connection::stage::lent) co_return fresh;
+      if (fresh->at == connection::stage::shaking) self.note_failure("the peer does not go on with it");
       self.discard(*fresh);
     }
     ++self.preferred; // the next address; the one that answers is kept
@@ -180,7 +195,8 @@ task<http_answer> http_client::exchange(connection& with, std::string_view reque
       self.finish(with, with.unsent.empty() ? http_answer::kind::timed_out : http_answer::kind::not_sent);
   }
   const bool clean = with.at == connection::stage::answered && with.unsent.empty() &&
-                     with.reader->keep_alive() && with.stash.empty();
+                     with.reader->keep_alive() && with.stash.empty() &&
+                     (!with.tls || !with.tls->has_pending() || self.is_quiet(with));
   with.reader.reset();
   if (clean)
     self.make_idle(with);
@@ -189,7 +205,10 @@ task<http_answer> http_client::exchange(connection& with, std::string_view reque
   co_return answer;
 }
 
+std::string_view http_client::trouble() const { return state_->trouble; }
+
 void http_client::state::make_idle(connection& one) {
+  sockets.want(one, EPOLLIN);
   one.at = connection::stage::idle;
   one.idle_since = time.now();
   idle.push_back(one);
@@ -225,8 +244,9 @@ http_client::connection* http_client::state::open(const asio::ip::tcp::endpoint&
   auto one = std::make_unique<connection>(*this, time);
   one->fd = fd;
   one->ready = &state::ready;
-  if (connecting == 0) one->at = connection::stage::lent;
-  if (!sockets.add(*one, connecting == 0 ? EPOLLIN : EPOLLOUT)) {
+  const bool is_there = connecting == 0 && settings.trust == nullptr;
+  if (is_there) one->at = connection::stage::lent;
+  if (!sockets.add(*one, is_there ? EPOLLIN : EPOLLOUT)) {
     ::close(fd);
     return nullptr;
   }
@@ -236,6 +256,7 @@ http_client::connection* http_client::state::open(const asio::ip::tcp::endpoint&
 
 void http_client::state::discard(connection& one) {
   sockets.remove(one);
+  one.tls.reset();
   ::close(one.fd);
   delete &one;
 }
@@ -247,15 +268,18 @@ void http_client::state::ready(poller::watched& self, std::uint32_t events) {
   case connection::stage::connecting:
     owner.connected(one);
     return;
+  case connection::stage::shaking:
+    owner.shake(one);
+    return;
   case connection::stage::idle:
-    owner.discard(one);
+    if (!owner.is_quiet(one)) owner.discard(one);
     return; // closed by the peer, or it speaks unasked
   case connection::stage::busy:
-    if ((events & EPOLLOUT) != 0) owner.send(one);
-    if (one.at == connection::stage::busy && (events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0)
-      owner.receive(one);
+    if ((events & EPOLLOUT) != 0) owner.send(one); // TLS may want to write in order to read
+    if (one.at == connection::stage::busy && (one.tls || events != EPOLLOUT)) owner.receive(one);
     return;
   case connection::stage::answered: // closed by the peer, or more than one response
+    if (owner.is_quiet(one)) return;
     one.at = connection::stage::broken;
     [[fallthrough]];
   case connection::stage::lent:
@@ -269,13 +293,45 @@ void http_client::state::connected(connection& one) {
   int error = 0;
   socklen_t size = sizeof error;
   ::getsockopt(one.fd, SOL_SOCKET, SO_ERROR, &error, &size);
-  one.at = error == 0 ? connection::stage::lent : connection::stage::broken;
+  if (error != 0) return handed_over(one, connection::stage::broken);
+  if (settings.trust == nullptr) return handed_over(one, connection::stage::lent);
+  one.tls.emplace(*settings.trust, session, one.fd);
+  one.at = connection::stage::shaking;
+  shake(one);
+}
+
+void http_client::state::shake(connection& one) {
+  switch (one.tls->shake()) {
+  case tls_stream::status::done:
+    trouble.clear();
+    return handed_over(one, connection::stage::lent);
+  case tls_stream::status::wants_read:
+    return sockets.want(one, EPOLLIN);
+  case tls_stream::status::wants_write:
+    return sockets.want(one, EPOLLOUT);
+  case tls_stream::status::closed:
+  case tls_stream::status::failed:
+    note_failure(one.tls->failure());
+    return handed_over(one, connection::stage::broken);
+  }
+}
+
+/// To connect(), which waits for it.
+void http_client::state::handed_over(connection& one, connection::stage at) {
+  one.at = at;
   const std::uint32_t answers = EPOLLIN;
-  sockets.want(one, error == 0 ? answers : 0);
+  sockets.want(one, at == connection::stage::lent ? answers : 0);
   one.moved.notify();
 }
 
+void http_client::state::note_failure(std::string why) {
+  trouble = std::move(why);
+  if (settings.trust->may_be_told(time.now()))
+    spdlog::warn("processor {}: TLS handshake failed: {}", settings.name, trouble);
+}
+
 void http_client::state::send(connection& one) {
+  if (one.tls) return send_sealed(one);
   while (!one.unsent.empty()) {
     const ssize_t sent = ::send(one.fd, one.unsent.data(), one.unsent.size(), MSG_NOSIGNAL);
     if (sent > 0) {
@@ -289,21 +345,72 @@ void http_client::state::send(connection& one) {
   sockets.want(one, EPOLLIN);
 }
 
+void http_client::state::send_sealed(connection& one) {
+  while (!one.unsent.empty()) {
+    std::size_t taken = 0;
+    switch (one.tls->write(one.unsent, taken)) {
+    case tls_stream::status::done:
+      one.unsent.remove_prefix(taken);
+      break;
+    case tls_stream::status::wants_read:
+    case tls_stream::status::wants_write:
+      return sockets.want(one, EPOLLIN | EPOLLOUT);
+    case tls_stream::status::closed:
+    case tls_stream::status::failed:
+      return finish(one, http_answer::kind::not_sent);
+    }
+  }
+  sockets.want(one, EPOLLIN);
+  if (one.tls->has_pending()) receive_sealed(one);
+}
+
 void http_client::state::receive(connection& one) {
+  if (one.tls) return receive_sealed(one);
   std::array<char, 4096> bytes;
   const ssize_t size = ::recv(one.fd, bytes.data(), bytes.size(), 0);
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (size > 0) {
-    const std::string_view came{bytes.data(), static_cast<std::size_t>(size)};
-    if (one.stash.empty()) return consume(one, came);
-    std::string whole = std::move(one.stash);
-    one.stash.clear();
-    whole.append(came);
-    return consume(one, whole);
-  }
+  if (size > 0) return take(one, {bytes.data(), static_cast<std::size_t>(size)});
   if (!one.unsent.empty()) return finish(one, http_answer::kind::not_sent);
   if (size == 0) return end_of_stream(one);
   finish(one, http_answer::kind::lost);
+}
+
+/// Reads on while there are bytes that the poller does not see.
+void http_client::state::receive_sealed(connection& one) {
+  std::array<char, 4096> bytes;
+  do {
+    std::size_t size = 0;
+    switch (one.tls->read(bytes, size)) {
+    case tls_stream::status::done:
+      take(one, {bytes.data(), size});
+      break;
+    case tls_stream::status::wants_read:
+      return;
+    case tls_stream::status::wants_write: // an answer of TLS itself, for which there is no room
+      return sockets.want(one, EPOLLIN | EPOLLOUT);
+    case tls_stream::status::closed:
+      if (!one.unsent.empty()) return finish(one, http_answer::kind::not_sent);
+      return end_of_stream(one);
+    case tls_stream::status::failed: // a stream that is cut ends no response
+      return finish(one, one.unsent.empty() ? http_answer::kind::lost : http_answer::kind::not_sent);
+    }
+  } while (one.at == connection::stage::busy && one.tls->has_pending());
+}
+
+/// What has come was a matter of TLS alone, such as a ticket, and no word of the peer.
+bool http_client::state::is_quiet(connection& one) {
+  if (!one.tls) return false;
+  char word = 0;
+  std::size_t size = 0;
+  return one.tls->read({&word, 1}, size) == tls_stream::status::wants_read;
+}
+
+void http_client::state::take(connection& one, std::string_view bytes) {
+  if (one.stash.empty()) return consume(one, bytes);
+  std::string whole = std::move(one.stash);
+  one.stash.clear();
+  whole.append(bytes);
+  consume(one, whole);
 }
 
 void http_client::state::consume(connection& one, std::string_view bytes) {

@@ -1,5 +1,6 @@
-// The connections to one processor: one request at a time on each, kept alive, bounded. It never retries.
-// The simulation of test/simulation links an http_client.cpp of its own, so that all above it is real.
+// The connections to one processor, plain or by TLS: one request at a time on each, kept alive, bounded. It
+// never retries. The simulation of test/simulation links an http_client.cpp of its own, so that all above it
+// is real.
 #pragma once
 
 #include "storage/clock.hpp"
@@ -13,6 +14,7 @@
 namespace repasse {
 
 class poller;
+class tls_trust;
 
 /// What came back for one request that was sent, or tried to be.
 struct http_answer {
@@ -38,7 +40,11 @@ public:
   struct config {
     std::string host;
     std::uint16_t port = 80;
-    /// A new connection that is not there by then counts as refused.
+    /// Who may have signed its certificate; null: it speaks plain http. Outlives the client.
+    const tls_trust* trust = nullptr;
+    /// Of the processor, for the log.
+    std::string name;
+    /// A new connection that is not there by then, its handshake done, counts as refused.
     std::chrono::nanoseconds connect_limit = std::chrono::seconds{2};
   };
   struct connection;
@@ -56,6 +62,8 @@ public:
   /// Sends `request`, whole and well-formed, and waits for its response. The connection comes back to the
   /// client, or is closed when its state is in doubt.
   task<http_answer> exchange(connection& with, std::string_view request, steady_time due);
+  /// Why the last TLS handshake failed; empty once one has worked, and with plain http.
+  [[nodiscard]] std::string_view trouble() const;
 
 private:
   struct state;

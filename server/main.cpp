@@ -153,7 +153,7 @@ int run(std::span<const std::string_view> arguments) {
 } // namespace repasse
 
 int main(int count, char** arguments) {
-  std::signal(SIGPIPE, SIG_IGN); // a log that nobody reads any more is no reason to end
+  std::signal(SIGPIPE, SIG_IGN); // a log that nobody reads any more is no reason to end, nor is a lost peer
   try {
     const std::vector<std::string_view> words(arguments + 1, arguments + count);
     return repasse::run(words);

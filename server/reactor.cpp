@@ -33,6 +33,8 @@ make_processors(clock& time, poller& sockets, const config& settings, std::uint3
     how.name = one.name;
     how.http.host = one.host;
     how.http.port = one.port;
+    how.http.trust = one.trust.get();
+    how.http.name = one.name;
     how.authority = one.authority();
     how.path_prefix = one.path_prefix;
     how.fee_ppm = one.fee_ppm;

@@ -35,6 +35,8 @@ task<http_client::connection*> http_client::connect(steady_time due) {
 
 void http_client::give_back(connection&) {}
 
+std::string_view http_client::trouble() const { return {}; }
+
 task<http_answer> http_client::exchange(connection&, std::string_view request, steady_time due) {
   world::call sent(state_->time);
   world::current().send(sent, state_->peer, request);

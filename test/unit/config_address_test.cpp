@@ -41,11 +41,32 @@ BOOST_AUTO_TEST_CASE(reads_the_parts_of_a_processors_url) {
   BOOST_TEST(url_text(full) == "http://[::1]:8001/v1/api");
 }
 
+BOOST_AUTO_TEST_CASE(the_port_of_the_scheme_may_be_left_out) {
+  for (const auto* text : {"https://bank.example", "https://bank.example:443/"}) {
+    processor_settings sealed;
+    BOOST_TEST(parse_processor_url(text, sealed));
+    BOOST_TEST(sealed.is_https);
+    BOOST_TEST(sealed.port == 443);
+    BOOST_TEST(sealed.authority() == "bank.example");
+    BOOST_TEST(url_text(sealed) == "https://bank.example");
+  }
+  processor_settings odd;
+  BOOST_TEST(parse_processor_url("https://[::1]:80/v1", odd));
+  BOOST_TEST(odd.authority() == "[::1]:80");
+  BOOST_TEST(url_text(odd) == "https://[::1]:80/v1");
+  BOOST_TEST(parse_processor_url("http://bank:443", odd));
+  BOOST_TEST(!odd.is_https);
+  BOOST_TEST(odd.authority() == "bank:443");
+}
+
 BOOST_AUTO_TEST_CASE(refuses_urls_with_anything_but_host_port_and_prefix) {
   for (const auto* text : {"",
                            "bank:8001",
                            "ftp://bank",
-                           "https://bank",
+                           "https:/bank",
+                           "https://",
+                           "https://:443",
+                           "https://user:pw@bank",
                            "http://",
                            "http:///path",
                            "http://:8001",

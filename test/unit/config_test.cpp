@@ -2,6 +2,7 @@
 #include "server/config.hpp"
 #include "server/config_table.hpp"
 #include "storage/payment.hpp"
+#include "test/certificates.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -90,6 +91,8 @@ BOOST_AUTO_TEST_CASE(an_empty_environment_gives_the_documented_defaults) {
       "ASK_FIRST=false",
       "ADMIN_TOKEN=none",
       "ALLOW_PURGE=false",
+      "PROCESSOR_DEFAULT_CA_FILE=none",
+      "PROCESSOR_FALLBACK_CA_FILE=none",
       "MAX_BACKLOG=1000000",
       "MAX_CONNECTIONS=10000",
       "MEMORY_PAYMENTS_MAX=10000000",
@@ -218,8 +221,34 @@ BOOST_AUTO_TEST_CASE(keeps_a_fee_exactly) {
     BOOST_TEST(refuses("PROCESSOR_DEFAULT_FEE", value), value);
 }
 
-BOOST_AUTO_TEST_CASE(tells_that_tls_to_processors_is_not_built_yet) {
-  BOOST_TEST(only_error({{"PROCESSOR_DEFAULT_URL", "https://bank"}}).find("TLS") != std::string::npos);
+BOOST_AUTO_TEST_CASE(a_processor_that_speaks_https_is_believed_by_the_authorities_of_its_file) {
+  const pem_file authorities(certificate_authority().pem());
+  const auto settings = parsed({{"PROCESSOR_DEFAULT_URL", "https://bank.example/v1"},
+                                {"PROCESSOR_DEFAULT_CA_FILE", authorities.path()}})
+                            .value.value();
+  BOOST_TEST((settings.processors[0].trust != nullptr));
+  BOOST_TEST((settings.processors[1].trust == nullptr));
+  BOOST_TEST(has_line(describe(settings), "PROCESSOR_DEFAULT_URL=https://bank.example/v1"));
+  BOOST_TEST(has_line(describe(settings), "PROCESSOR_DEFAULT_CA_FILE=" + authorities.path()));
+  BOOST_TEST(has_line(describe(settings), "PROCESSOR_FALLBACK_CA_FILE=none"));
+}
+
+BOOST_AUTO_TEST_CASE(refuses_files_of_authorities_that_hold_none) {
+  const pem_file no_certificate(certificate_authority().issue().key);
+  for (const std::string& path : {std::string("/nowhere/ca.pem"), std::string("/"), no_certificate.path()}) {
+    const auto error =
+        only_error({{"PROCESSOR_DEFAULT_URL", "https://bank"}, {"PROCESSOR_DEFAULT_CA_FILE", path}});
+    BOOST_TEST(error.starts_with("PROCESSOR_DEFAULT_CA_FILE=" + path + ": expected a file "), error);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(authorities_without_https_are_an_error) {
+  const pem_file authorities(certificate_authority().pem());
+  BOOST_TEST(only_error({{"PROCESSOR_DEFAULT_CA_FILE", authorities.path()}}) ==
+             "PROCESSOR_DEFAULT_CA_FILE=" + authorities.path() +
+                 ": expected PROCESSOR_DEFAULT_URL to be https://");
+  BOOST_TEST(only_error({{"PROCESSOR_DEFAULT_URL", "ftp://bank"}, {"PROCESSOR_DEFAULT_CA_FILE", "/nowhere"}})
+                 .starts_with("PROCESSOR_DEFAULT_URL=ftp://bank: "));
 }
 
 BOOST_AUTO_TEST_CASE(refuses_a_list_with_one_bad_address) {
@@ -255,7 +284,7 @@ BOOST_AUTO_TEST_CASE(refuses_more_processors_than_fit) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_not_built_yet_is_refused_when_set) {
-  for (const auto* name : {"RECONCILE_EVERY", "PROCESSOR_DEFAULT_ADMIN_TOKEN", "PROCESSOR_FALLBACK_CA_FILE"})
+  for (const auto* name : {"RECONCILE_EVERY", "PROCESSOR_DEFAULT_ADMIN_TOKEN"})
     BOOST_TEST(only_error({{name, "5"}}).find("is not supported by this version yet") != std::string::npos);
 }
 
