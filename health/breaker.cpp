@@ -65,6 +65,7 @@ void breaker::heard(const health_report& report) {
 void breaker::open(steady_time now, bool slow) {
   if (state_ == state::closed) {
     since_ = now;
+    ++times_opened_;
     pause_ = config_.pause_min;
   } else {
     pause_ = std::min(pause_ * 2, config_.pause_max);
@@ -77,6 +78,7 @@ void breaker::open(steady_time now, bool slow) {
 
 void breaker::close(steady_time now) {
   state_ = state::closed;
+  ++times_closed_;
   since_ = now;
 }
 

@@ -39,6 +39,9 @@ public:
   [[nodiscard]] state now_in() const { return state_; }
   /// When it last changed between closed and not closed.
   [[nodiscard]] steady_time since() const { return since_; }
+  /// How often it did.
+  [[nodiscard]] std::uint64_t opened() const { return times_opened_; }
+  [[nodiscard]] std::uint64_t closed() const { return times_closed_; }
 
   /// One call begins; true if it is the trial of a breaker that is not closed. Whoever calls one of those
   /// below for it says so: calls that were sent before it opened do not end the trial.
@@ -72,6 +75,8 @@ private:
   steady_time since_{};
   steady_time opened_{}; ///< the last time, that of a failed trial included
   steady_time last_success_{};
+  std::uint64_t times_opened_ = 0;
+  std::uint64_t times_closed_ = 0;
 };
 
 [[nodiscard]] std::string_view to_string(breaker::state state);

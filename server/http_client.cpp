@@ -207,6 +207,18 @@ task<http_answer> http_client::exchange(connection& with, std::string_view reque
 
 std::string_view http_client::trouble() const { return state_->trouble; }
 
+http_client::connections http_client::counted() const {
+  connections sum;
+  for (const connection& one : state_->every)
+    if (one.at == connection::stage::idle)
+      ++sum.idle;
+    else if (one.at == connection::stage::connecting || one.at == connection::stage::shaking)
+      ++sum.connecting;
+    else
+      ++sum.busy;
+  return sum;
+}
+
 void http_client::state::make_idle(connection& one) {
   sockets.want(one, EPOLLIN);
   one.at = connection::stage::idle;

@@ -48,6 +48,11 @@ public:
     std::chrono::nanoseconds connect_limit = std::chrono::seconds{2};
   };
   struct connection;
+  struct connections {
+    std::size_t connecting = 0;
+    std::size_t idle = 0;
+    std::size_t busy = 0;
+  };
 
   http_client(clock& time, poller& sockets, const config& settings);
   ~http_client();
@@ -64,6 +69,9 @@ public:
   task<http_answer> exchange(connection& with, std::string_view request, steady_time due);
   /// Why the last TLS handshake failed; empty once one has worked, and with plain http.
   [[nodiscard]] std::string_view trouble() const;
+
+  /// Counts them one by one, for the eye.
+  [[nodiscard]] connections counted() const;
 
 private:
   struct state;

@@ -68,6 +68,7 @@ task<bool> ownership::open() {
     co_return false;
   }
   is_refused_ = false;
+  ++figures_.begun;
   spdlog::info("epoch {} begins", *epoch);
   stray_position_ = 0;
   eldest_until_ = {};
@@ -162,6 +163,7 @@ task<> ownership::take_over(steady_time until) {
     }
     if (status != ledger_status::done || flow_.epoch() != epoch) co_return;
     if (taken > 0) {
+      ++figures_.takeovers;
       spdlog::warn("epoch {} takes over {} payments", epoch, taken);
       flow_.adopt(std::span{rows_}.first(taken));
     }

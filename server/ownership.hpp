@@ -29,6 +29,11 @@ public:
 
   /// The lowest epoch alive, as the last beat told, for 3 s after that beat.
   [[nodiscard]] bool is_eldest() const { return clock_.now() < eldest_until_; }
+  struct figures {
+    std::uint64_t begun = 0;     ///< epochs
+    std::uint64_t takeovers = 0; ///< steps that brought payments
+  };
+  [[nodiscard]] const figures& counted() const { return figures_; }
   /// A purge has ended the epoch: look now rather than at the next beat.
   void look() { flow_.epoch_lost().notify(); }
 
@@ -57,6 +62,7 @@ private:
   std::chrono::milliseconds told_ahead_{0}; ///< what the log says of this clock
   bool strays_likely_ = false;
   steady_time strays_looked_{};
+  figures figures_;
   task_group tasks_;
 };
 

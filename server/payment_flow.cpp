@@ -57,6 +57,7 @@ payment_flow::payment_flow(clock& time, ledger& books, intake* taking_in,
       flush_wanted_(time),
       work_(time),
       tasks_(time) {
+  figures_.settled.resize(processors.size());
   if (is_planted(planted::send_unasked)) config_.asks_first = false;
   std::iota(cheapest_first_.begin(), cheapest_first_.end(), processor_index{0});
   std::stable_sort(cheapest_first_.begin(), cheapest_first_.end(), [&](auto a, auto b) {
@@ -75,11 +76,11 @@ void payment_flow::start() {
 // 1. Accept: route it, hold it, put it into the next batch.
 
 void payment_flow::accept(const posted_payment& payment, const accept_reply& reply) {
-  if (stuck_) return divert(payment, reply);
+  if (stuck_) return divert(payment, clock_.now(), reply);
   if (held_.size() < config_.backlog_max) return hold(payment, {}, reply);
-  if (!ledger_.health().is_up) return divert(payment, reply);
-  ++counters_.refused;
-  reply.answer(reply.who, reply.where, accept_verdict::overloaded);
+  if (!ledger_.health().is_up) return divert(payment, clock_.now(), reply);
+  accept_reply client = reply;
+  turn_away(client, refusal::backlog);
 }
 
 void payment_flow::import(const taken_payment& payment, const accept_reply& reply) {
@@ -98,6 +99,7 @@ void payment_flow::hold(const posted_payment& payment, wall_time accepted_at, co
   one.slot = held_.hold(held);
   one.token = ++next_token_;
   one.accepted_at = accepted_at;
+  one.began = now;
   one.reply = reply;
   // The choice of processor rides on the row's insert, if the send can start at once.
   if (held_.waiting() == 0 && now < send_by() && !config_.asks_first) one.at = route_for(one.slot, now);
@@ -116,38 +118,42 @@ task<> payment_flow::journal() {
   for (;;) {
     const std::span<entry> batch = co_await appends_.next();
     appending_ = batch;
-    append_due_ = clock_.now() + append_patience;
-    co_await append(batch);
+    const steady_time begun = clock_.now();
+    append_due_ = begun + append_patience;
+    co_await append(batch, begun);
     append_due_ = never;
   }
 }
 
-task<> payment_flow::append(std::span<entry> batch) {
+task<> payment_flow::append(std::span<entry> batch, steady_time begun) {
   append_items_.clear();
-  const wall_time now = clock_.wall();
+  const wall_time wall = clock_.wall();
   for (const entry& one : batch) {
     const held_payment& held = held_[one.slot];
     append_items_.push_back({.id = held.id,
                              .amount_cents = static_cast<std::int64_t>(held.amount_cents),
                              .token = one.token,
-                             .accepted_at = one.is_import() ? one.accepted_at : now,
+                             .accepted_at = one.is_import() ? one.accepted_at : wall,
                              .processor = one.at});
   }
   bool in_doubt = false;
   for (;;) {
     while (epoch_ == 0) {
-      const bool begun = co_await epoch_begun_.wait_for(epoch_patience);
-      if (epoch_ != 0 || (begun && !stuck_)) continue;
+      const bool has_begun = co_await epoch_begun_.wait_for(epoch_patience);
+      begun = clock_.now();
+      if (epoch_ != 0 || (has_begun && !stuck_)) continue;
       give_up_waiting(batch);
       if (!in_doubt) co_return refuse(batch);
     }
     const epoch_id epoch = epoch_;
     const ledger_status status = co_await ledger_.append(epoch, append_items_);
+    const steady_time now = clock_.now();
+    figures_.append.observe(now - begun, batch.size());
     switch (status) {
     case ledger_status::done:
       stuck_ = false;
       vouched_ = true;
-      co_return conclude(batch, epoch);
+      co_return conclude(batch, epoch, now);
     case ledger_status::unavailable:
       vouched_ = false;
       if (in_doubt) {
@@ -166,47 +172,69 @@ task<> payment_flow::append(std::span<entry> batch) {
         spdlog::warn("epoch {} was ended by another", epoch);
         lose_epoch();
       }
+      begun = now;
       continue;
     }
     event pause(clock_);
     co_await pause.wait_for(jittered(config_.ledger_pause));
+    begun = clock_.now();
   }
 }
 
-void payment_flow::conclude(std::span<entry> batch, epoch_id epoch) {
+void payment_flow::conclude(std::span<entry> batch, epoch_id epoch, steady_time now) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
     entry& one = batch[i];
     accept_verdict verdict = accept_verdict::accepted;
+    std::uint64_t* counter = &counters_.accepted;
     switch (append_items_[i].answer) {
     case append_item::verdict::fresh:
-      ++counters_.accepted;
       full_ = false;
       conclude_fresh(one, epoch == epoch_);
       break;
     case append_item::verdict::known:
-      ++counters_.replayed;
       verdict = accept_verdict::replayed;
+      counter = &counters_.replayed;
       let_go(one);
       break;
     case append_item::verdict::conflict:
-      ++counters_.conflicts;
       verdict = accept_verdict::conflict;
+      counter = &counters_.conflicts;
       let_go(one);
       break;
     case append_item::verdict::unaudited: // known to be in conflict: nothing for the intake
-      ++counters_.refused;
       verdict = accept_verdict::unavailable;
+      counter = &counters_.of(refusal::unaudited);
       let_go(one);
       break;
     case append_item::verdict::full:
       full_ = true;
-      ++counters_.refused;
       verdict = accept_verdict::overloaded;
+      counter = &counters_.of(refusal::ledger_full);
       let_go(one);
       break;
     }
-    answer(one.reply, verdict);
+    if (!one.is_import()) {
+      tell(one.reply, verdict, *counter, now - one.began);
+    } else {
+      if (verdict == accept_verdict::accepted) ++counters_.imported;
+      answer(one.reply, verdict);
+    }
   }
+}
+
+/// Answers a post, unless it was answered before, and counts that.
+void payment_flow::tell(accept_reply& reply, accept_verdict verdict, std::uint64_t& counter,
+                        std::chrono::nanoseconds took) {
+  if (reply.answer == nullptr) return;
+  ++counter;
+  if (verdict != accept_verdict::overloaded && verdict != accept_verdict::unavailable)
+    figures_.accept.observe(took);
+  answer(reply, verdict);
+}
+
+void payment_flow::turn_away(accept_reply& reply, refusal why) {
+  const bool is_unknown = why == refusal::unavailable || why == refusal::unaudited;
+  tell(reply, is_unknown ? accept_verdict::unavailable : accept_verdict::overloaded, counters_.of(why), {});
 }
 
 void payment_flow::answer(accept_reply& reply, accept_verdict verdict) {
@@ -241,7 +269,7 @@ void payment_flow::refuse(std::span<entry> batch) {
     if (one.is_import())
       answer(one.reply, accept_verdict::unavailable);
     else if (const accept_reply reply = std::exchange(one.reply, {}); reply.answer != nullptr)
-      divert({held_[one.slot].id, static_cast<std::int64_t>(held_[one.slot].amount_cents)}, reply);
+      divert({held_[one.slot].id, static_cast<std::int64_t>(held_[one.slot].amount_cents)}, one.began, reply);
     if (is_planted(planted::intake_authorises_send) && one.at != no_processor && can_take_in())
       conclude_fresh(one, true);
     else
@@ -261,17 +289,17 @@ void payment_flow::give_up_waiting(std::span<entry> batch) {
     }
     const accept_reply reply = std::exchange(one.reply, {});
     if (reply.answer != nullptr)
-      divert({held_[one.slot].id, static_cast<std::int64_t>(held_[one.slot].amount_cents)}, reply);
+      divert({held_[one.slot].id, static_cast<std::int64_t>(held_[one.slot].amount_cents)}, one.began, reply);
   }
   appends_.drop([this](entry& one) { refuse({&one, 1}); });
 }
 
 // 2b. The ledger is away: Redis may take the payment in, durably. Whoever reaches the ledger imports it.
 
-void payment_flow::divert(const posted_payment& payment, const accept_reply& reply) {
-  if (can_take_in()) return diverted_.push({payment, reply});
-  ++counters_.refused;
-  reply.answer(reply.who, reply.where, accept_verdict::unavailable);
+void payment_flow::divert(const posted_payment& payment, steady_time began, const accept_reply& reply) {
+  if (can_take_in()) return diverted_.push({payment, began, reply});
+  accept_reply client = reply;
+  turn_away(client, refusal::unavailable);
 }
 
 task<> payment_flow::take_in() {
@@ -287,30 +315,27 @@ task<> payment_flow::take_in() {
     co_await intake_->take_in(intake_items_);
     take_in_due_ = never;
     is_intake_stuck_ = false;
+    const steady_time done = clock_.now();
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      accept_verdict verdict = accept_verdict::unavailable;
+      accept_reply& reply = batch[i].reply;
+      const std::chrono::nanoseconds took = done - batch[i].began;
       switch (intake_items_[i].answer) {
       case intake_item::verdict::taken:
-        ++counters_.taken_in;
-        verdict = accept_verdict::accepted;
+        tell(reply, accept_verdict::accepted, counters_.taken_in, took);
         break;
       case intake_item::verdict::known:
-        ++counters_.replayed;
-        verdict = accept_verdict::replayed;
+        tell(reply, accept_verdict::replayed, counters_.replayed, took);
         break;
       case intake_item::verdict::conflict:
-        ++counters_.conflicts;
-        verdict = accept_verdict::conflict;
+        tell(reply, accept_verdict::conflict, counters_.conflicts, took);
         break;
       case intake_item::verdict::full:
-        ++counters_.refused;
-        verdict = accept_verdict::overloaded;
+        turn_away(reply, refusal::intake_full);
         break;
       case intake_item::verdict::unavailable:
-        ++counters_.refused;
+        turn_away(reply, refusal::unavailable);
         break;
       }
-      answer(batch[i].reply, verdict);
     }
   }
 }
@@ -325,10 +350,7 @@ void payment_flow::look_after_stores() {
   if (now < take_in_due_) return;
   take_in_due_ = never;
   is_intake_stuck_ = true;
-  const auto refuse_one = [this](diverted& one) {
-    ++counters_.refused;
-    answer(one.reply, accept_verdict::unavailable);
-  };
+  const auto refuse_one = [this](diverted& one) { turn_away(one.reply, refusal::unavailable); };
   std::for_each(taking_in_.begin(), taking_in_.end(), refuse_one);
   diverted_.drop(refuse_one);
 }
@@ -577,8 +599,9 @@ task<bool> payment_flow::leave(held_slot slot, epoch_id epoch, processor_index f
 task<> payment_flow::resolve(held_slot slot, processor_index at, bool marked) {
   const epoch_id epoch = epoch_;
   ++counters_.doubts;
-  doubt self(clock_);
+  doubt self(clock_, in_doubt_);
   doubts_[at].push_back(self);
+  oldest_doubts_.push_back(self);
   std::chrono::nanoseconds pace = doubt_pause_min;
   std::chrono::nanoseconds pace_max = doubt_pause_max;
   while (epoch_ == epoch) {
@@ -676,7 +699,9 @@ task<> payment_flow::settle_batches() {
     for (const settlement& one : batch)
       settle_items_.push_back(one.item);
     for (;;) {
+      const steady_time asked = clock_.now();
       const ledger_status status = co_await ledger_.settle(settle_items_);
+      figures_.settle.observe(clock_.now() - asked, batch.size());
       if (status == ledger_status::done) break;
       ++counters_.repeated_settles;
       event pause(clock_);
@@ -692,7 +717,7 @@ void payment_flow::settled(std::span<const settlement> batch, std::span<const se
   for (std::size_t i = 0; i < batch.size(); ++i) {
     switch (items[i].answer) {
     case settle_item::verdict::settled:
-      ++counters_.settled;
+      note_settled(items[i]);
       break;
     case settle_item::verdict::known:
       break;
@@ -715,6 +740,14 @@ void payment_flow::settled(std::span<const settlement> batch, std::span<const se
     flushes_.front().done.notify();
     flushes_.pop_front();
   }
+}
+
+void payment_flow::note_settled(const settle_item& item) {
+  ++counters_.settled;
+  processor_total& by = figures_.settled[item.processor];
+  ++by.requests;
+  by.amount_cents += item.amount_cents;
+  figures_.end_to_end.observe(item.processed_at - item.accepted_at);
 }
 
 task<bool> payment_flow::flush(steady_time due) {

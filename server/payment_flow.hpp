@@ -7,6 +7,7 @@
 #pragma once
 
 #include "server/backlog.hpp"
+#include "server/flow_figures.hpp"
 #include "server/payment_json.hpp"
 #include "server/processor.hpp"
 #include "server/router.hpp"
@@ -42,31 +43,6 @@ struct accept_reply {
   void (*answer)(void* who, const place& where, accept_verdict verdict) = nullptr;
   void* who = nullptr;
   place where;
-};
-
-struct flow_counters {
-  std::uint64_t accepted = 0;
-  std::uint64_t replayed = 0;
-  std::uint64_t conflicts = 0;
-  std::uint64_t refused = 0;  ///< 503
-  std::uint64_t taken_in = 0; ///< by Redis, while the ledger was away
-  std::uint64_t settled = 0;
-  std::uint64_t rejected = 0;
-  std::uint64_t doubts = 0;
-  std::uint64_t resends = 0;
-  std::uint64_t adopted = 0;
-  std::uint64_t released = 0;
-  std::uint64_t found = 0;           ///< at a processor, when all were asked before the first send
-  std::uint64_t refused_choices = 0; ///< compare-and-sets that found the row taken over, by purpose
-  std::uint64_t refused_doubts = 0;
-  std::uint64_t refused_rejections = 0;
-  std::uint64_t repeated_appends = 0; ///< after doubt
-  std::uint64_t repeated_amends = 0;
-  std::uint64_t repeated_settles = 0;
-  std::uint64_t mismatches = 0; ///< settles that found another processor's name: an alarm
-  std::uint64_t missing = 0;    ///< settles that found no row: after a purge, or an alarm
-
-  void add(const flow_counters& other);
 };
 
 /// One per reactor. Built by it after its processors; run by start(); ended by drain() and the end of its
@@ -113,6 +89,7 @@ public:
   // Told by ownership.
   void begin_epoch(epoch_id epoch, steady_time beat_sent);
   void beat_confirmed(steady_time beat_sent) {
+    last_beat_ = beat_sent;
     send_until_ = beat_sent + config_.beat_lease;
     vouched_ = true; // perhaps nobody posts before somebody sees that it may
   }
@@ -132,10 +109,17 @@ public:
   void look_again() { work_.notify(); }
 
   [[nodiscard]] const flow_counters& counters() const { return counters_; }
+  [[nodiscard]] const flow_figures& figures() const { return figures_; }
   [[nodiscard]] std::size_t held() const { return held_.size(); }
   [[nodiscard]] std::size_t waiting() const {
     return held_.waiting() + refused_waiting_.size() + unasked_.size();
   }
+  [[nodiscard]] std::size_t in_doubt() const { return in_doubt_; }
+  /// Ages; 0 if there is none. In doubt is counted from when this reactor came to know of it.
+  [[nodiscard]] std::chrono::nanoseconds oldest_waiting() const;
+  [[nodiscard]] std::chrono::nanoseconds oldest_in_doubt() const;
+  /// When the last confirmed beat was sent; the beginning of time without an epoch.
+  [[nodiscard]] steady_time last_beat() const { return last_beat_; }
   /// The ledger answers, had room for the last payment, and fewer wait than are allowed.
   [[nodiscard]] bool can_append() const {
     return vouched_ && !stuck_ && !full_ && epoch_ != 0 && held_.size() < config_.backlog_max;
@@ -161,6 +145,7 @@ private:
     processor_index at = no_processor;
     std::uint64_t token = 0;
     wall_time accepted_at{}; ///< of an import; of others its batch is accepted at once
+    steady_time began{};     ///< when it came
     accept_reply reply;
 
     [[nodiscard]] bool is_import() const { return accepted_at != wall_time{}; }
@@ -168,6 +153,7 @@ private:
   /// A payment on its way to the intake.
   struct diverted {
     posted_payment payment;
+    steady_time began{};
     accept_reply reply;
   };
   /// A change of a row that a coroutine waits for.
@@ -194,10 +180,18 @@ private:
     settle_item item;
   };
   using hook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+  using age_hook =
+      boost::intrusive::list_base_hook<boost::intrusive::tag<struct age_tag>,
+                                       boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
   /// A payment in doubt, asleep between two looks.
-  struct doubt : hook {
-    explicit doubt(clock& time) : wake(time) {}
+  struct doubt : hook, age_hook {
+    doubt(clock& time, std::size_t& counted) : wake(time), since(time.now()), count(counted) { ++count; }
+    ~doubt() { --count; }
+    doubt(const doubt&) = delete;
+    doubt& operator=(const doubt&) = delete;
     event wake;
+    steady_time since;
+    std::size_t& count; ///< of all
   };
   struct flush_waiter : hook {
     explicit flush_waiter(clock& time) : done(time) {}
@@ -209,16 +203,19 @@ private:
 
   void hold(const posted_payment& payment, wall_time accepted_at, const accept_reply& reply);
   task<> journal();
-  task<> append(std::span<entry> batch);
-  void conclude(std::span<entry> batch, epoch_id epoch);
+  task<> append(std::span<entry> batch, steady_time begun);
+  void conclude(std::span<entry> batch, epoch_id epoch, steady_time now);
   void conclude_fresh(const entry& one, bool still_ours);
   void let_go(const entry& one);
   void refuse(std::span<entry> batch);
   void give_up_waiting(std::span<entry> batch);
-  void divert(const posted_payment& payment, const accept_reply& reply);
+  void divert(const posted_payment& payment, steady_time began, const accept_reply& reply);
   task<> take_in();
   void look_after_stores();
   static void answer(accept_reply& reply, accept_verdict verdict);
+  void tell(accept_reply& reply, accept_verdict verdict, std::uint64_t& counter,
+            std::chrono::nanoseconds took);
+  void turn_away(accept_reply& reply, refusal why);
 
   task<> dispatch();
   void send_waiting();
@@ -252,6 +249,7 @@ private:
   task<> amend_batches();
   task<> settle_batches();
   void settled(std::span<const settlement> batch, std::span<const settle_item> items);
+  void note_settled(const settle_item& item);
 
   [[nodiscard]] steady_time send_by() const { return std::min(send_until_, last_send_); }
   [[nodiscard]] std::uint32_t since(steady_time now) const;
@@ -267,6 +265,7 @@ private:
   patience patience_;
 
   epoch_id epoch_ = 0;
+  steady_time last_beat_{};
   steady_time send_until_{};
   steady_time last_send_ = never;
   bool leaving_ = false; ///< nothing is sent any more
@@ -287,6 +286,10 @@ private:
   std::size_t askers_ = 0;
   steady_time silence_told_{};
   std::vector<linked<doubt>> doubts_;
+  boost::intrusive::list<doubt, boost::intrusive::base_hook<age_hook>,
+                         boost::intrusive::constant_time_size<false>>
+      oldest_doubts_;
+  std::size_t in_doubt_ = 0;
   std::vector<std::uint64_t> recoveries_;
 
   batcher<entry> appends_;
@@ -308,6 +311,7 @@ private:
   event flush_wanted_;
   event work_;
   flow_counters counters_;
+  flow_figures figures_;
   task_group tasks_;
 };
 

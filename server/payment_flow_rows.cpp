@@ -12,29 +12,6 @@ constexpr std::chrono::nanoseconds drain_look = std::chrono::milliseconds{10};
 
 } // namespace
 
-void flow_counters::add(const flow_counters& other) {
-  accepted += other.accepted;
-  replayed += other.replayed;
-  conflicts += other.conflicts;
-  refused += other.refused;
-  taken_in += other.taken_in;
-  settled += other.settled;
-  rejected += other.rejected;
-  doubts += other.doubts;
-  resends += other.resends;
-  adopted += other.adopted;
-  released += other.released;
-  found += other.found;
-  refused_choices += other.refused_choices;
-  refused_doubts += other.refused_doubts;
-  refused_rejections += other.refused_rejections;
-  repeated_appends += other.repeated_appends;
-  repeated_amends += other.repeated_amends;
-  repeated_settles += other.repeated_settles;
-  mismatches += other.mismatches;
-  missing += other.missing;
-}
-
 // Changes of rows that are not settled: batched like all writes, each a compare-and-set.
 
 /// True if the row is ours and now as wished; false if it is no longer ours. Waits as long as neither is
@@ -63,7 +40,9 @@ task<> payment_flow::amend_batches() {
       for (change* one : batch)
         if (one->epoch == epoch) amend_items_.push_back(one->item);
       if (amend_items_.empty()) break;
+      const steady_time asked = clock_.now();
       const ledger_status status = co_await ledger_.amend(epoch, amend_items_);
+      figures_.amend.observe(clock_.now() - asked, amend_items_.size());
       if (status == ledger_status::done) {
         auto answer = amend_items_.begin();
         for (change* one : batch)
@@ -102,6 +81,8 @@ void payment_flow::refuse_epoch() {
 
 void payment_flow::lose_epoch() {
   epoch_ = 0;
+  last_beat_ = {};
+  ++counters_.epochs_lost;
   full_ = false; // it may have been a purge
   send_until_ = {};
   forget_waiting();
@@ -203,6 +184,20 @@ task<> payment_flow::hand_over() {
     if (status != ledger_status::done) co_return;
     counters_.released += released;
   }
+}
+
+std::chrono::nanoseconds payment_flow::oldest_waiting() const {
+  const std::uint32_t now = since(clock_.now());
+  std::uint32_t oldest_ms = 0;
+  const auto look_at = [&](held_slot slot) { oldest_ms = std::max(oldest_ms, now - held_[slot].since_ms); };
+  if (held_.waiting() > 0) look_at(held_.oldest());
+  if (!refused_waiting_.empty()) look_at(refused_waiting_.front());
+  if (!unasked_.empty()) look_at(unasked_.front().slot);
+  return std::chrono::milliseconds{oldest_ms};
+}
+
+std::chrono::nanoseconds payment_flow::oldest_in_doubt() const {
+  return oldest_doubts_.empty() ? std::chrono::nanoseconds{0} : clock_.now() - oldest_doubts_.front().since;
 }
 
 std::uint32_t payment_flow::since(steady_time now) const {

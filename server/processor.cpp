@@ -191,14 +191,16 @@ task<outcome> processor::charge(payment_id id, std::int64_t amount_cents, steady
     answered(call);
   else if (call.is_linked())
     call.unlink();
-  const std::chrono::nanoseconds took = clock_.now() - call.started;
+  const steady_time ended = clock_.now();
+  const std::chrono::nanoseconds took = ended - call.started;
+  charges_.observe(took);
   outcome result;
   result.seen = of_answer(answer);
   result.requested_at = requested_at;
   if (late)
     withdraw(id);
   else
-    learn(result.seen, took, call);
+    learn(result.seen, took, call, ended);
   if (result.seen == evidence::known_silent || result.seen == evidence::failed_silent) {
     const holding held = co_await ask(id, amount_cents);
     result.seen = after_asking(result.seen, held.what);
@@ -332,8 +334,7 @@ void processor::answered(open_call& call) {
   open_.pop_front();
 }
 
-void processor::learn(evidence what, std::chrono::nanoseconds took, const open_call& call) {
-  const steady_time now = clock_.now();
+void processor::learn(evidence what, std::chrono::nanoseconds took, const open_call& call, steady_time now) {
   const bool was_closed = breaker_.is_closed();
   if (what == evidence::misconfigured) {
     breaker_.trip(now, is_trial(call.id));

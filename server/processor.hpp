@@ -7,6 +7,7 @@
 #include "server/http_client.hpp"
 #include "server/places.hpp"
 #include "server/router.hpp"
+#include "storage/histogram.hpp"
 #include "storage/payment.hpp"
 
 #include <boost/intrusive/list.hpp>
@@ -135,6 +136,9 @@ public:
   [[nodiscard]] const latency_histogram& latencies() const { return latencies_; }
   [[nodiscard]] const expectation& expected() const { return expected_; }
   [[nodiscard]] const std::optional<health_report>& health() const { return health_; }
+  /// Of all sends, whatever they came to.
+  [[nodiscard]] const duration_histogram& charges() const { return charges_; }
+  [[nodiscard]] http_client::connections connections() const { return client_.counted(); }
   [[nodiscard]] std::uint64_t seen(evidence what) const { return seen_[static_cast<std::size_t>(what)]; }
 
 private:
@@ -150,7 +154,7 @@ private:
 
   task<http_answer> get(std::string path, steady_time due);
   void answered(open_call& call);
-  void learn(evidence what, std::chrono::nanoseconds took, const open_call& call);
+  void learn(evidence what, std::chrono::nanoseconds took, const open_call& call, steady_time now);
   /// Of the breaker as it is now: a trial that was given up may be answered while another is under way.
   [[nodiscard]] bool is_trial(const payment_id& id) const {
     return breaker_.now_in() == breaker::state::half_open && trial_ && *trial_ == id;
@@ -167,6 +171,7 @@ private:
   breaker breaker_;
   expectation expected_;
   latency_histogram latencies_;
+  duration_histogram charges_;
   std::optional<health_report> health_;
   open_calls open_;
   std::optional<payment_id> trial_; ///< whose send is the breaker's trial, while it is half open

@@ -35,8 +35,7 @@ tls_trust::tls_trust(std::string host) : host_(std::move(host)), settings_(SSL_C
   X509_VERIFY_PARAM_set_hostflags(wanted, // RFC 9525: the subject is no host name
                                   X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   host_is_address_ = X509_VERIFY_PARAM_set1_ip_asc(wanted, host_.c_str()) == 1;
-  if (!host_is_address_)
-    REPASSE_CHECK(X509_VERIFY_PARAM_set1_host(wanted, host_.data(), host_.size()) == 1);
+  if (!host_is_address_) REPASSE_CHECK(X509_VERIFY_PARAM_set1_host(wanted, host_.data(), host_.size()) == 1);
   REPASSE_CHECK(SSL_CTX_set_min_proto_version(settings, TLS1_2_VERSION) == 1);
   REPASSE_CHECK(SSL_CTX_set_alpn_protos(settings, protocols.data(), protocols.size()) == 0);
   SSL_CTX_set_options(settings, SSL_OP_NO_RENEGOTIATION);

@@ -86,7 +86,13 @@ task<> cached_ledger::sweep() {
 task<> cached_ledger::check_while_eldest() {
   while (!stopped_) {
     co_await stopping_.wait_for(config_.check_period);
-    if (!stopped_ && eldest()) co_await check();
+    if (stopped_) co_return;
+    if (eldest()) {
+      co_await check();
+      content_ = co_await read_content();
+    } else {
+      content_.reset();
+    }
   }
 }
 

@@ -107,6 +107,8 @@ public:
     std::uint64_t redis_memory_bytes = 0; ///< of all that Redis holds
   };
   task<std::optional<content>> read_content();
+  /// At the last check; empty unless this is the eldest.
+  [[nodiscard]] const std::optional<content>& last_content() const { return content_; }
   /// How many entries were there. Empty: Redis is away, and they may be there still.
   task<std::optional<std::uint64_t>> invalidate(payment_id id);
   task<std::optional<std::uint64_t>> invalidate_all(steady_time due);
@@ -146,6 +148,7 @@ private:
   redis_batch mark_;
 
   cache_figures figures_;
+  std::optional<content> content_;
   std::string check_cursor_ = "0";
   bool stopped_ = false;
   bool sweeping_ = false;

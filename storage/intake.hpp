@@ -49,6 +49,9 @@ struct intake_figures {
   std::uint64_t imported = 0;
   std::uint64_t lost = 0; ///< gone from Redis before the import, and taken in again
   std::size_t remembered = 0;
+  // Of the stream, whoever took them in, as of the last look.
+  std::uint64_t entries = 0;
+  std::optional<wall_time> oldest{}; ///< by Redis' clock; empty: there is none
 };
 
 /// Built by its reactor after its connection to Redis; start() spawns its watch, stop() ends it.

@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 namespace repasse {
@@ -21,6 +22,15 @@ constexpr std::chrono::nanoseconds closed_period = 100ms;
 /// The value of one setting, as CONFIG GET tells it.
 std::string_view setting_of(const redis_reply& reply) {
   return reply.list.size() == 2 ? std::string_view{reply.list[1].text} : std::string_view{};
+}
+
+/// Of the entries of a stream: when Redis wrote the first. Its id begins with that.
+std::optional<wall_time> time_of_first(const redis_reply& entries) {
+  if (entries.list.empty() || entries.list[0].list.empty()) return std::nullopt;
+  const std::string& id = entries.list[0].list[0].text;
+  std::int64_t millis = 0;
+  if (std::from_chars(id.data(), id.data() + id.size(), millis).ec != std::errc{}) return std::nullopt;
+  return wall_time{std::chrono::milliseconds{millis}};
 }
 
 bool says(const redis_reply& reply, std::string_view line) {
@@ -125,11 +135,15 @@ task<bool> intake::renew_consumer(bool makes_stream) {
   else
     asked.add({"XGROUP", "CREATE", stream, group, "0"});
   asked.add({"XGROUP", "CREATECONSUMER", stream, group, witness});
+  asked.add({"XLEN", stream});
+  asked.add({"XRANGE", stream, "-", "+", "COUNT", "1"});
   const redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
   if (verdict != redis_verdict::done || asked.reply(1).is_error()) {
     if (makes_stream) close(verdict == redis_verdict::done ? asked.reply(1).text : "Redis does not answer");
     co_return false;
   }
+  figures_.entries = static_cast<std::uint64_t>(asked.reply(2).as_number().value_or(0));
+  figures_.oldest = time_of_first(asked.reply(3));
   const bool is_new = asked.reply(1).as_number() == 1;
   const bool was_there = std::exchange(has_consumer_, true);
   if (is_new && was_there) {

@@ -141,6 +141,7 @@ void pg_figures::add(const pg_figures& other) {
   reconnects += other.reconnects;
   slow += other.slow;
   waited += other.waited;
+  took.add(other.took);
 }
 
 pg_connection::state_of::state_of(clock& time, pg_connection::config&& how)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "storage/clock.hpp"
+#include "storage/histogram.hpp"
 #include "storage/pg_statement.hpp"
 
 #include <boost/intrusive/list.hpp>
@@ -38,6 +39,7 @@ struct pg_figures {
   std::uint64_t reconnects = 0;
   std::uint64_t slow = 0;
   std::chrono::nanoseconds waited{0}; ///< by transactions, for a connection to be there, in all
+  duration_histogram took;            ///< a transaction, from its sending to its last reply
 
   void add(const pg_figures& other);
 };

@@ -93,6 +93,7 @@ void pg_session::note_answer(const pg_prototype& first, std::size_t statements,
                              std::chrono::nanoseconds took) {
   ++figures.transactions;
   last_latency = took;
+  figures.took.observe(took);
   if (took < settings.slow) return;
   ++figures.slow;
   quota& lines = of(slow_, first);

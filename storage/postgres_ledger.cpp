@@ -532,11 +532,18 @@ ledger_health postgres_ledger::health() const {
   return made;
 }
 
+postgres_ledger::pools postgres_ledger::figures_by_use() const {
+  pools made{appends_.figures(), changes_.figures(), reads_.figures(), std::nullopt};
+  if (replica_) made.replica = replica_->figures();
+  return made;
+}
+
 pg_figures postgres_ledger::figures() const {
-  pg_figures sum;
-  for (const pg_connection* one : {&appends_, &changes_, &reads_})
-    sum.add(one->figures());
-  if (replica_) sum.add(replica_->figures());
+  const pools by_use = figures_by_use();
+  pg_figures sum = by_use.appends;
+  sum.add(by_use.changes);
+  sum.add(by_use.reads);
+  if (by_use.replica) sum.add(*by_use.replica);
   return sum;
 }
 

@@ -63,6 +63,14 @@ public:
   task<std::optional<books_edition>> edition() override;
 
   [[nodiscard]] ledger_health health() const override;
+  /// By use; the last is empty without a replica.
+  struct pools {
+    pg_figures appends;
+    pg_figures changes;
+    pg_figures reads;
+    std::optional<pg_figures> replica;
+  };
+  [[nodiscard]] pools figures_by_use() const;
   /// Of its connections together.
   [[nodiscard]] pg_figures figures() const;
 

@@ -53,6 +53,7 @@ void redis_figures::add(const redis_figures& other) {
   lost += other.lost;
   dropped += other.dropped;
   writes += other.writes;
+  took.add(other.took);
 }
 
 } // namespace repasse

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "storage/clock.hpp"
+#include "storage/histogram.hpp"
 #include "storage/redis_reply.hpp"
 
 #include <boost/smart_ptr/intrusive_ptr.hpp>
@@ -58,6 +59,7 @@ struct redis_figures {
   std::uint64_t lost = 0;    ///< commands that came to be in doubt
   std::uint64_t dropped = 0; ///< commands of send() that were never sent
   std::uint64_t writes = 0;  ///< calls of the system; commands of one turn share one
+  duration_histogram took;   ///< what is waited for, from its sending to its last reply
 
   void add(const redis_figures& other);
 };

@@ -268,6 +268,7 @@ void redis_link::take(const redisReply& reply) {
   if (!sent_.empty()) owed_at_ = sent_.front().at;
   if (ended.call != nullptr) {
     session_->last_latency = session_->time.now() - ended.at;
+    session_->figures.took.observe(session_->last_latency);
     ended.call->end(redis_verdict::done);
   }
   if (ended.is_read_only) lose("it is a replica, and read-only");

@@ -45,4 +45,6 @@ task<http_answer> http_client::exchange(connection&, std::string_view request, s
   co_return sent.answer;
 }
 
+http_client::connections http_client::counted() const { return {}; }
+
 } // namespace repasse

@@ -42,7 +42,7 @@ bool print(const coverage& seen) {
   const flow_counters& flow = seen.flow;
   const named_count counts[] = {{"accepted", flow.accepted},
                                 {"replayed", flow.replayed},
-                                {"refused with 503", flow.refused},
+                                {"refused with 503", flow.refused()},
                                 {"settled", flow.settled},
                                 {"rejected", flow.rejected},
                                 {"in doubt", flow.doubts},

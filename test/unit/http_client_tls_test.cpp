@@ -293,9 +293,8 @@ BOOST_AUTO_TEST_CASE(a_cut_after_the_whole_request_is_lost) {
 }
 
 BOOST_AUTO_TEST_CASE(a_response_that_is_cut_is_lost) {
-  for (const std::string_view part :
-       {"H", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"})
+  for (const std::string_view part : {"H", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok",
+                                      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"})
     for (const bool says_so : {false, true}) {
       tls_conversation bank;
       bank.accept_and_hear();
@@ -491,8 +490,7 @@ BOOST_AUTO_TEST_CASE(failures_are_told_once_in_ten_seconds) {
 BOOST_AUTO_TEST_CASE(a_file_without_certificates_is_told) {
   BOOST_TEST(tls_trust("bank").read("/nowhere/ca.pem") ==
              "expected a file that can be read: No such file or directory");
-  for (const std::string& content : {std::string{}, std::string("no PEM\n"),
-                                     tls_conversation::issued().key,
+  for (const std::string& content : {std::string{}, std::string("no PEM\n"), tls_conversation::issued().key,
                                      tls_conversation::authority().pem().substr(0, 200)}) {
     const pem_file file(content);
     BOOST_TEST(tls_trust("bank").read(file.path()) == "expected a file of certificates, PEM");

@@ -230,9 +230,11 @@ BOOST_AUTO_TEST_CASE(a_reader_who_stops_reading_stops_nobody) {
     piped_log to(log_format::json, log_level::debug, kind);
     const std::string text(3'500, 'x');
     for (int i = 0; i < 1'000; ++i)
-      to.log->log(static_cast<spdlog::level::level_enum>(i % 4 + 1), "{}{}", static_cast<char>('a' + i % 26), text);
+      to.log->log(static_cast<spdlog::level::level_enum>(i % 4 + 1), "{}{}", static_cast<char>('a' + i % 26),
+                  text);
     const log_figures before = to.sink->figures();
-    const std::uint64_t written = before.written[1] + before.written[2] + before.written[3] + before.written[4];
+    const std::uint64_t written =
+        before.written[1] + before.written[2] + before.written[3] + before.written[4];
     BOOST_TEST(written > 0U);
     BOOST_TEST(written < 300U);
     // He goes on: every line he finds is whole, and so is the next.

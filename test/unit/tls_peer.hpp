@@ -1,5 +1,5 @@
-// A processor's end of TLS for tests, over a connection of http_conversation.hpp: its records go out when, and
-// in which pieces, a case wants it.
+// A processor's end of TLS for tests, over a connection of http_conversation.hpp: its records go out when,
+// and in which pieces, a case wants it.
 #pragma once
 
 #include "test/certificates.hpp"
@@ -23,7 +23,7 @@ struct tls_peer_release {
 class tls_peer {
 public:
   struct habits {
-    int version_min = 0;              ///< OpenSSL's number; 0: any
+    int version_min = 0; ///< OpenSSL's number; 0: any
     int version_max = 0;
     std::string protocol = "http/1.1"; ///< the only one it speaks
   };
