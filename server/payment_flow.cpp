@@ -503,7 +503,7 @@ task<> payment_flow::process(held_slot slot, processor_index at) {
     case outcome::verdict::taken:
       co_return settle(slot, at, seen.requested_at);
     case outcome::verdict::other_amount:
-      co_return co_await reject(slot, epoch, at);
+      co_return co_await reject(slot, epoch, at, to_string(seen.seen));
     case outcome::verdict::unknown:
       if (is_planted(planted::reroute_on_unknown)) break;
       if (is_planted(planted::trust_missing_in_doubt)) {
@@ -512,7 +512,7 @@ task<> payment_flow::process(held_slot slot, processor_index at) {
             co_await processors_[at]->ask(id, static_cast<std::int64_t>(held_[slot].amount_cents));
         if (held.what == holding::verdict::missing) break;
       }
-      co_return co_await resolve(slot, at, false);
+      co_return co_await resolve(slot, at, to_string(seen.seen));
     case outcome::verdict::refused:
       refusals_[slot] |= std::uint64_t{1} << at;
       break;
@@ -525,7 +525,7 @@ task<> payment_flow::process(held_slot slot, processor_index at) {
     if (seen.what != outcome::verdict::no_turn) pause = std::min(2 * pause, retry_pause_max);
     if (epoch_ != epoch) co_return forget(slot, at);
 
-    if (refused_by_all(slot)) co_return co_await reject(slot, epoch, at);
+    if (refused_by_all(slot)) co_return co_await reject(slot, epoch, at, "refused by all");
     const steady_time now = clock_.now();
     const processor_index next = route_for(slot, now);
     if (next == at) {
@@ -596,7 +596,8 @@ task<bool> payment_flow::leave(held_slot slot, epoch_id epoch, processor_index f
 
 // 5. Doubt: only `at` may ever take it. Ask, send again, until it is known.
 
-task<> payment_flow::resolve(held_slot slot, processor_index at, bool marked) {
+/// `unmarked`: why its row has to be marked as `unknown` first; empty: it is.
+task<> payment_flow::resolve(held_slot slot, processor_index at, std::string_view unmarked) {
   const epoch_id epoch = epoch_;
   ++counters_.doubts;
   doubt self(clock_, in_doubt_);
@@ -605,18 +606,20 @@ task<> payment_flow::resolve(held_slot slot, processor_index at, bool marked) {
   std::chrono::nanoseconds pace = doubt_pause_min;
   std::chrono::nanoseconds pace_max = doubt_pause_max;
   while (epoch_ == epoch) {
-    if (!marked) {
-      marked = co_await amend(slot, epoch, payment_status::unknown, at);
+    if (!unmarked.empty()) {
+      const bool marked = co_await amend(slot, epoch, payment_status::unknown, at, unmarked);
       if (!marked) {
         ++counters_.refused_doubts;
         break;
       }
+      unmarked = {};
     }
     const payment_id id = held_[slot].id;
     const auto amount_cents = static_cast<std::int64_t>(held_[slot].amount_cents);
     const holding held = co_await processors_[at]->ask(id, amount_cents);
     if (held.what == holding::verdict::same_amount) co_return settle(slot, at, held.requested_at);
-    if (held.what == holding::verdict::other_amount) co_return co_await reject(slot, epoch, at);
+    if (held.what == holding::verdict::other_amount)
+      co_return co_await reject(slot, epoch, at, to_string(evidence::known_other));
 
     const bool allowed = epoch_ == epoch && clock_.now() < send_by() && processors_[at]->admits();
     if (allowed) {
@@ -642,7 +645,7 @@ task<bool> payment_flow::resend(held_slot slot, epoch_id epoch, processor_index 
     settle(slot, at, seen.requested_at);
     co_return true;
   case outcome::verdict::other_amount:
-    co_await reject(slot, epoch, at);
+    co_await reject(slot, epoch, at, to_string(seen.seen));
     co_return true;
   case outcome::verdict::refused:
     pace_max = refused_pause_max;
@@ -663,8 +666,8 @@ task<bool> payment_flow::resend(held_slot slot, epoch_id epoch, processor_index 
 
 /// Refused by all, or the processor has the id with another amount: the owner's decision, so a
 /// compare-and-set.
-task<> payment_flow::reject(held_slot slot, epoch_id epoch, processor_index at) {
-  const bool applied = co_await amend(slot, epoch, payment_status::rejected, at);
+task<> payment_flow::reject(held_slot slot, epoch_id epoch, processor_index at, std::string_view reason) {
+  const bool applied = co_await amend(slot, epoch, payment_status::rejected, at, reason);
   if (applied) {
     ++counters_.rejected;
     spdlog::error("payment {} rejected", to_string(held_[slot].id));

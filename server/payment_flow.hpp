@@ -231,9 +231,9 @@ private:
   task<bool> may_send(epoch_id epoch);
   task<outcome> charge(held_slot slot, epoch_id epoch, processor_index at);
   task<bool> leave(held_slot slot, epoch_id epoch, processor_index from, processor_index to);
-  task<> resolve(held_slot slot, processor_index at, bool marked);
+  task<> resolve(held_slot slot, processor_index at, std::string_view unmarked);
   task<bool> resend(held_slot slot, epoch_id epoch, processor_index at, std::chrono::nanoseconds& pace_max);
-  task<> reject(held_slot slot, epoch_id epoch, processor_index at);
+  task<> reject(held_slot slot, epoch_id epoch, processor_index at, std::string_view reason);
   void settle(held_slot slot, processor_index at, wall_time requested_at);
   void forget(held_slot slot, processor_index at);
 
@@ -245,7 +245,8 @@ private:
 
   task<> hand_over();
   void forget_waiting();
-  task<bool> amend(held_slot slot, epoch_id epoch, payment_status status, processor_index at);
+  task<bool> amend(held_slot slot, epoch_id epoch, payment_status status, processor_index at,
+                   std::string_view reason = {});
   task<> amend_batches();
   task<> settle_batches();
   void settled(std::span<const settlement> batch, std::span<const settle_item> items);

@@ -96,7 +96,8 @@ task<> payment_flow::act_on(unasked one, epoch_id epoch, sighting seen) {
   case holding::verdict::same_amount:
     ++counters_.found;
     if (seen.at != one.named) { // its row has to name it, or it cannot be settled
-      const bool applied = co_await amend(one.slot, epoch, payment_status::unknown, seen.at);
+      const bool applied =
+          co_await amend(one.slot, epoch, payment_status::unknown, seen.at, "found there after a restore");
       if (!applied) {
         ++counters_.refused_doubts;
         co_return forget(one.slot, one.named);
@@ -107,10 +108,10 @@ task<> payment_flow::act_on(unasked one, epoch_id epoch, sighting seen) {
     co_return settle(one.slot, seen.at, seen.requested_at);
   case holding::verdict::other_amount:
     if (one.named == no_processor) processors_[seen.at]->adopt();
-    co_return co_await reject(one.slot, epoch, seen.at);
+    co_return co_await reject(one.slot, epoch, seen.at, to_string(evidence::known_other));
   case holding::verdict::missing:
     if (epoch_ != epoch) co_return forget(one.slot, one.named);
-    if (one.named != no_processor) co_return tasks_.spawn(resolve(one.slot, one.named, true));
+    if (one.named != no_processor) co_return tasks_.spawn(resolve(one.slot, one.named, {}));
     held_.wait(one.slot);
     if (held_.waiting() == 1) work_.notify();
     co_return;

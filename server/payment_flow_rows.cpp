@@ -16,7 +16,8 @@ constexpr std::chrono::nanoseconds drain_look = std::chrono::milliseconds{10};
 
 /// True if the row is ours and now as wished; false if it is no longer ours. Waits as long as neither is
 /// known.
-task<bool> payment_flow::amend(held_slot slot, epoch_id epoch, payment_status status, processor_index at) {
+task<bool> payment_flow::amend(held_slot slot, epoch_id epoch, payment_status status, processor_index at,
+                               std::string_view reason) {
   change wish(clock_);
   wish.epoch = epoch;
   wish.item.id = held_[slot].id;
@@ -24,6 +25,7 @@ task<bool> payment_flow::amend(held_slot slot, epoch_id epoch, payment_status st
   wish.item.attempts = static_cast<std::uint16_t>(held_[slot].attempts);
   wish.item.status = status;
   wish.item.processor = at;
+  wish.item.reason = reason;
   wish.item.amount_cents = static_cast<std::int64_t>(held_[slot].amount_cents);
   amends_.push(&wish);
   co_await wish.done.wait_until();
@@ -121,7 +123,7 @@ void payment_flow::adopt(std::span<const owned_row> rows) {
     if (config_.asks_first)
       ask_soon(slot, names_one ? row->processor : no_processor);
     else if (names_one)
-      tasks_.spawn(resolve(slot, row->processor, true));
+      tasks_.spawn(resolve(slot, row->processor, {}));
     else
       held_.wait_first(slot);
   }
@@ -142,6 +144,7 @@ task<> payment_flow::adopt_strays(std::span<const owned_row> rows) {
                  .status = row.status,
                  .processor = row.processor};
     if (row.processor != no_processor) wish.item.status = payment_status::unknown;
+    wish.item.reason = "its owner did not remember it";
     amends_.push(&wish);
   }
   for (std::size_t i = 0; i < wishes.size(); ++i) {

@@ -49,6 +49,8 @@ struct processor_health {
 
 /// The body of a processor's POST /payments.
 void write_charge(std::string& to, const payment_id& id, std::int64_t amount_cents, wall_time requested_at);
+/// One in doubt has two members more, `doubtAgeSeconds` and `doubtReason`; null where the audit trail has
+/// lost them.
 void write_payment(std::string& to, const payment_record& payment, std::span<const std::string> processors);
 void write_page(std::string& to, const page& page, std::span<const std::string> processors);
 /// The audit trail: the undisturbed life that `payment`'s own row tells, if there is one, and `entries`;

@@ -1,5 +1,7 @@
 #include "server/payment_json.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <vector>
@@ -34,6 +36,19 @@ void append_time(std::string& to, const std::optional<wall_time>& time) {
   to.push_back('"');
   to.append(text, write_time(text, *time));
   to.push_back('"');
+}
+
+void append_doubt(std::string& to, const std::optional<payment_doubt>& doubt) {
+  to.append(R"(,"doubtAgeSeconds":)");
+  if (doubt)
+    to.append(fmt::format("{}.{:03}", doubt->age.count() / 1000, doubt->age.count() % 1000));
+  else
+    to.append("null");
+  to.append(R"(,"doubtReason":)");
+  if (doubt && !doubt->reason.empty())
+    write_json_string(to, doubt->reason);
+  else
+    to.append("null");
 }
 
 struct audit_line {
@@ -124,6 +139,7 @@ void write_payment(std::string& to, const payment_record& payment, std::span<con
   append_time(to, payment.processed_at);
   to.append(R"(,"attempts":)");
   append_number(to, payment.attempts);
+  if (payment.status == payment_status::unknown) append_doubt(to, payment.doubt);
   to.push_back('}');
 }
 

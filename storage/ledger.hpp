@@ -18,6 +18,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace repasse {
@@ -53,6 +54,8 @@ struct amend_item {
   /// `accepted` names none; `sending`, `unknown` and `rejected` name one. `processed` is settle's alone.
   payment_status status = payment_status::accepted;
   processor_index processor = no_processor;
+  /// What made it `unknown` or `rejected`, for people; a literal. Empty: the audit trail has it already.
+  std::string_view reason{};
   /// As the caller holds it; written nowhere but in what remembers final payments. 0: it is not said.
   std::int64_t amount_cents = 0;
   bool applied = false;
@@ -110,6 +113,14 @@ struct beat_answer {
   std::vector<probe> probes{}; ///< the latest of each processor, whoever has brought it
 };
 
+/// Why nobody knows whether the processor has taken a payment, and since when.
+struct payment_doubt {
+  std::chrono::milliseconds age{0};
+  std::string reason;
+
+  friend bool operator==(const payment_doubt&, const payment_doubt&) = default;
+};
+
 /// One payment as the outside sees it; members not yet known are empty.
 struct payment_record {
   payment_id id{};
@@ -121,6 +132,7 @@ struct payment_record {
   std::optional<wall_time> processed_at;
   std::uint16_t attempts = 0;
   epoch_id owner = 0; ///< the epoch that owns the row, the last one of a final row; not for the outside
+  std::optional<payment_doubt> doubt{}; ///< of an `unknown` one, unless the audit trail has lost it
 
   friend bool operator==(const payment_record&, const payment_record&) = default;
 };

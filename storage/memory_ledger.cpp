@@ -117,6 +117,9 @@ bool memory_ledger::amend_one(epoch_id epoch, amend_item& item, row_number numbe
   const bool any_version = is_planted(planted::amend_without_version);
   if (row.version == item.version + 1 && !any_version) return is_as_wished(row, item);
   if (is_final(row.status) || (row.version != item.version && !any_version)) return false;
+  if (item.status != payment_status::unknown) books_.doubts.erase(number);
+  if (item.status == payment_status::unknown && row.status != payment_status::unknown)
+    begin_doubt(number, std::string{item.reason});
   books_.rows.update(number, [&item](payment_row& changed) {
     ++changed.version;
     changed.status = item.status;
@@ -137,6 +140,7 @@ settle_item::verdict memory_ledger::settle_one(settle_item& item, row_number num
       books_.totals[item.processor].add(item.requested_at, row.amount_cents);
     return known;
   }
+  if (row.status == payment_status::unknown) books_.doubts.erase(number);
   books_.rows.update(number, [&item](payment_row& changed) {
     ++changed.version;
     changed.status = payment_status::processed;
@@ -230,11 +234,25 @@ task<ledger_status> memory_ledger::adopt(epoch_id epoch, std::span<owned_row> ro
 }
 
 void memory_ledger::hand_to(epoch_id owner, row_number number) {
+  const payment_row& before = books_.rows[number];
+  if (names_one(before.processor) && before.status != payment_status::unknown)
+    begin_doubt(number, "taken over from epoch " + std::to_string(before.owner));
   books_.rows.update(number, [owner](payment_row& row) {
     ++row.version;
     row.owner = owner;
     if (names_one(row.processor)) row.status = payment_status::unknown;
   });
+}
+
+void memory_ledger::begin_doubt(row_number number, std::string reason) {
+  books_.doubts[number] = {config_.now(), std::move(reason)};
+}
+
+void memory_ledger::add_doubt(row_number number, payment_record& to) const {
+  const auto found = books_.doubts.find(number);
+  if (found == books_.doubts.end()) return;
+  const auto& [since, reason] = found->second;
+  to.doubt = {std::chrono::duration_cast<std::chrono::milliseconds>(config_.now() - since), reason};
 }
 
 task<ledger_status> memory_ledger::unsettled(epoch_id epoch, std::uint64_t& position,
@@ -272,7 +290,10 @@ task<std::optional<std::optional<payment_record>>> memory_ledger::find(payment_i
   const std::lock_guard lock(mutex_);
   const row_number number = find_row(hash_of(id), id);
   std::optional<payment_record> found;
-  if (number != no_row) found = record_of(books_.rows[number]);
+  if (number != no_row) {
+    found = record_of(books_.rows[number]);
+    add_doubt(number, *found);
+  }
   co_return std::optional(found);
 }
 
@@ -281,13 +302,17 @@ task<std::optional<page>> memory_ledger::read_page(page_query query) {
   page_scan scan(query);
   const std::uint64_t purges = purges_;
   while (true) {
-    bool complete = false;
     {
       const std::lock_guard lock(mutex_);
       if (purges_ != purges) co_return page{};
-      complete = scan.step(books_.rows, scan_rows_max);
+      const bool complete = scan.step(books_.rows, scan_rows_max);
+      if (complete) {
+        page found = scan.take_page();
+        for (payment_record& one : found.payments)
+          if (one.status == payment_status::unknown) add_doubt(find_row(hash_of(one.id), one.id), one);
+        co_return found;
+      }
     }
-    if (complete) co_return scan.take_page();
     co_await asio::post(reactor, asio::use_awaitable_t<executor>());
   }
 }

@@ -13,6 +13,8 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <string>
+#include <unordered_map>
 
 namespace repasse {
 
@@ -57,11 +59,16 @@ public:
   [[nodiscard]] ledger_health health() const override { return {.kind = "memory"}; }
 
 private:
+  struct known_doubt {
+    steady_time since;
+    std::string reason;
+  };
   /// What purge() forgets.
   struct books {
     payment_rows rows;
     payment_index index;
     std::array<payment_totals, processors_max> totals;
+    std::unordered_map<row_number, known_doubt> doubts; ///< of all that are `unknown`
   };
 
   // Each of these is called under the lock.
@@ -72,6 +79,8 @@ private:
   bool amend_one(epoch_id epoch, amend_item& item, row_number number);
   settle_item::verdict settle_one(settle_item& item, row_number number);
   void hand_to(epoch_id owner, row_number number);
+  void begin_doubt(row_number number, std::string reason);
+  void add_doubt(row_number number, payment_record& to) const;
   void keep_probes(epoch_id from, std::span<const probe> learned, steady_time now);
   [[nodiscard]] std::vector<probe> known_probes(steady_time now) const;
 

@@ -49,24 +49,25 @@ struct amended_payment {
   std::int16_t status = 0;
 };
 /// What is not a first choice of processor is audited: doubt, another choice after a send, rejection.
-constexpr pg_statement<amended_payment(std::int32_t, std::span<const payment_id>,
-                                       std::span<const std::int32_t>, std::span<const std::int16_t>,
-                                       std::span<const std::int16_t>, std::span<const std::int16_t>)>
+constexpr pg_statement<amended_payment(
+    std::int32_t, std::span<const payment_id>, std::span<const std::int32_t>, std::span<const std::int16_t>,
+    std::span<const std::int16_t>, std::span<const std::int16_t>, std::span<const std::string_view>)>
     amend_payments{"amend", R"(
 WITH changed AS (
   UPDATE payments p
      SET version = p.version + 1, attempts = w.attempts, status = w.status, processor = NULLIF(w.processor, 0::smallint)
-    FROM unnest($2::uuid[], $3::integer[], $4::smallint[], $5::smallint[], $6::smallint[])
-         AS w (id, version, attempts, status, processor)
+    FROM unnest($2::uuid[], $3::integer[], $4::smallint[], $5::smallint[], $6::smallint[], $7::text[])
+         AS w (id, version, attempts, status, processor, reason)
    WHERE p.correlation_id = w.id AND p.owner = $1 AND p.version = w.version AND p.status < 3
      AND EXISTS (SELECT FROM epochs WHERE epoch = $1 AND NOT marked)
      AND w.status BETWEEN 0 AND 4
-  RETURNING p.correlation_id, p.accepted_at, p.status, p.attempts, p.processor),
+  RETURNING p.correlation_id, p.accepted_at, p.status, p.attempts, p.processor, w.reason),
 audited AS (
   INSERT INTO audit (correlation_id, epoch, event, detail)
   SELECT c.correlation_id, $1,
          (ARRAY['not taken', 'sent elsewhere', 'in doubt', 'processed', 'rejected'])[c.status + 1],
-         concat_ws(', ', (SELECT name FROM processors WHERE id = c.processor), c.attempts || ' sends')
+         concat_ws(', ', (SELECT name FROM processors WHERE id = c.processor), c.attempts || ' sends',
+                   NULLIF(c.reason, ''))
     FROM changed c WHERE c.status IN (2, 4) OR c.attempts > 0)
 SELECT correlation_id, accepted_at, status FROM changed)"};
 
@@ -393,6 +394,7 @@ task<ledger_status> postgres_ledger::amend(epoch_id epoch, std::span<amend_item>
   to.attempts.clear();
   to.states.clear();
   to.processors.clear();
+  to.reasons.clear();
   for (const std::uint32_t i : to.order) {
     const amend_item& item = items[i];
     to.ids.push_back(item.id);
@@ -400,11 +402,12 @@ task<ledger_status> postgres_ledger::amend(epoch_id epoch, std::span<amend_item>
     to.attempts.push_back(static_cast<std::int16_t>(std::min<std::uint16_t>(item.attempts, INT16_MAX)));
     to.states.push_back(postgres::number_of(item.status));
     to.processors.push_back(number_of(item.processor));
+    to.reasons.push_back(item.reason);
   }
   to.work.clear();
   to.work.add(begin_write);
   to.work.add(amend_payments, static_cast<std::int32_t>(epoch), to.ids, to.versions, to.attempts, to.states,
-              to.processors);
+              to.processors, to.reasons);
   const pg_verdict verdict = co_await changes_.commit(to.work, clock_.now() + change_limit);
   if (verdict != pg_verdict::done) co_return status_of(verdict);
   const std::size_t changed = to.work.count(1, amend_payments);

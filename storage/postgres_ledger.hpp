@@ -218,6 +218,7 @@ private:
     std::vector<std::int16_t> attempts;
     std::vector<std::int16_t> states;
     std::vector<std::int16_t> processors;
+    std::vector<std::string_view> reasons;
   };
   buffers append_;
   buffers amend_;

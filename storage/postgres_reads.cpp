@@ -10,6 +10,9 @@ namespace {
 
 using namespace postgres;
 
+// Since when and why a payment is in doubt the first such entry of its audit trail says; a purge leaves older
+// ones behind.
+
 struct payment_row_read {
   payment_id id{};
   std::int64_t amount_cents = 0;
@@ -20,10 +23,20 @@ struct payment_row_read {
   std::optional<wall_time> processed_at;
   std::int16_t attempts = 0;
   std::int32_t owner = 0;
+  std::optional<std::int64_t> doubt_millis;
+  std::optional<std::string> doubt_reason;
 };
 constexpr pg_statement<payment_row_read(payment_id)> find_payment{"find", R"(
-SELECT correlation_id, amount_cents, status, processor, accepted_at, requested_at, processed_at, attempts, owner
-  FROM payments WHERE correlation_id = $1)"};
+SELECT p.correlation_id, p.amount_cents, p.status, p.processor, p.accepted_at, p.requested_at, p.processed_at, p.attempts,
+       p.owner, d.millis, d.reason
+  FROM payments p
+  LEFT JOIN LATERAL (
+    SELECT (extract(epoch FROM clock_timestamp() - a.at) * 1000)::bigint AS millis, split_part(a.detail, ' sends, ', 2) AS reason
+      FROM audit a
+     WHERE p.status = 2 AND a.correlation_id = p.correlation_id AND a.event = 'in doubt'
+       AND NOT EXISTS (SELECT FROM audit g WHERE g.correlation_id IS NULL AND g.at > a.at)
+     ORDER BY a.at LIMIT 1) AS d ON true
+ WHERE p.correlation_id = $1)"};
 
 /// A window of the rows before ($1, $2) and not before $3, newest first: $6 are looked at, $7 of those that
 /// pass the filters ($4 status, $5 processor, -1 for any) are given.
@@ -39,6 +52,8 @@ struct page_row {
   std::optional<wall_time> requested_at;
   std::optional<wall_time> processed_at;
   std::optional<std::int16_t> attempts;
+  std::optional<std::int64_t> doubt_millis;
+  std::optional<std::string> doubt_reason;
 };
 constexpr pg_statement<page_row(wall_time, payment_id, wall_time, std::int16_t, std::int16_t, std::int64_t,
                                 std::int64_t)>
@@ -54,8 +69,14 @@ last_looked_at AS (
   SELECT accepted_at, correlation_id FROM looked_at ORDER BY accepted_at, correlation_id LIMIT 1)
 SELECT (SELECT count(*) FROM looked_at), k.accepted_at, k.correlation_id,
        w.correlation_id, w.amount_cents, w.status, w.processor, w.accepted_at, w.requested_at, w.processed_at,
-       w.attempts
+       w.attempts, d.millis, d.reason
   FROM (SELECT) AS one LEFT JOIN last_looked_at k ON true LEFT JOIN wanted w ON true
+  LEFT JOIN LATERAL (
+    SELECT (extract(epoch FROM clock_timestamp() - a.at) * 1000)::bigint AS millis, split_part(a.detail, ' sends, ', 2) AS reason
+      FROM audit a
+     WHERE w.status = 2 AND a.correlation_id = w.correlation_id AND a.event = 'in doubt'
+       AND NOT EXISTS (SELECT FROM audit g WHERE g.correlation_id IS NULL AND g.at > a.at)
+     ORDER BY a.at LIMIT 1) AS d ON true
  ORDER BY w.accepted_at DESC, w.correlation_id DESC)"};
 
 /// The sum of what was requested from $1 to $2 (milliseconds since 1970): the whole seconds from $3 to before
@@ -146,6 +167,13 @@ constexpr std::int64_t millis_max = 300'000'000'000'000;
 /// No second is this one.
 constexpr std::int64_t no_second = INT64_MIN;
 
+template <typename Row>
+std::optional<payment_doubt> doubt_of(const Row& row) {
+  if (!row.doubt_millis) return std::nullopt;
+  return payment_doubt{std::chrono::milliseconds{std::max<std::int64_t>(0, *row.doubt_millis)},
+                       row.doubt_reason.value_or("")};
+}
+
 std::int64_t floor_second(std::int64_t millis) { return (millis >= 0 ? millis : millis - 999) / 1000; }
 
 } // namespace
@@ -178,7 +206,8 @@ task<std::optional<std::optional<payment_record>>> postgres_ledger::find(payment
                            .requested_at = row.requested_at,
                            .processed_at = row.processed_at,
                            .attempts = static_cast<std::uint16_t>(row.attempts),
-                           .owner = static_cast<epoch_id>(row.owner)};
+                           .owner = static_cast<epoch_id>(row.owner),
+                           .doubt = doubt_of(row)};
   }
   co_return std::optional(found);
 }
@@ -234,7 +263,8 @@ task<std::optional<page>> postgres_ledger::read_windows(page_query query, pg_con
                                .accepted_at = *row.accepted_at,
                                .requested_at = row.requested_at,
                                .processed_at = row.processed_at,
-                               .attempts = static_cast<std::uint16_t>(*row.attempts)});
+                               .attempts = static_cast<std::uint16_t>(*row.attempts),
+                               .doubt = doubt_of(row)});
     }
     if (read.payments.size() > query.limit) {
       read.payments.pop_back();

@@ -96,7 +96,7 @@ lowered AS (
      AND EXISTS (SELECT FROM wanted)
   RETURNING o.epoch),
 locked AS MATERIALIZED (
-  SELECT p.correlation_id FROM lowered, wanted w JOIN payments p ON p.correlation_id = w.correlation_id
+  SELECT p.correlation_id, p.owner, p.status FROM lowered, wanted w JOIN payments p ON p.correlation_id = w.correlation_id
    WHERE p.owner = ANY ($3::integer[]) AND p.status < 3
      FOR UPDATE OF p SKIP LOCKED),
 taken AS (
@@ -104,11 +104,16 @@ taken AS (
      SET owner = $2, version = p.version + 1, status = CASE WHEN p.status = 0 THEN 0 ELSE 2 END
     FROM locked l
    WHERE p.correlation_id = l.correlation_id AND p.owner = ANY ($3::integer[]) AND p.status < 3
-  RETURNING p.correlation_id, p.amount_cents, p.accepted_at, p.version, p.attempts, p.status, p.processor),
+  RETURNING p.correlation_id, p.amount_cents, p.accepted_at, p.version, p.attempts, p.status, p.processor,
+            l.owner AS former, l.status AS was),
 audited AS (
   INSERT INTO audit (correlation_id, epoch, event, detail)
-  SELECT correlation_id, $1, CASE WHEN $2 = 0 THEN 'released' ELSE 'taken over' END,
-         concat_ws(', ', (SELECT name FROM processors WHERE id = t.processor), attempts || ' sends') FROM taken t),
+  SELECT correlation_id, $1, w.event,
+         concat_ws(', ', (SELECT name FROM processors WHERE id = t.processor), attempts || ' sends', w.reason)
+    FROM taken t, LATERAL (VALUES (CASE WHEN $2 = 0 THEN 'released' ELSE 'taken over' END, 'from epoch ' || former),
+                                  (CASE WHEN was = 1 THEN 'in doubt' END, 'taken over from epoch ' || former))
+                          AS w (event, reason)
+   WHERE w.event IS NOT NULL),
 last_wanted AS (
   SELECT accepted_at, correlation_id FROM wanted ORDER BY accepted_at DESC, correlation_id DESC LIMIT 1),
 last_looked_at AS (

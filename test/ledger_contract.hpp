@@ -166,6 +166,7 @@ public:
 } // namespace contract
 } // namespace repasse
 
+#include "test/contract/doubts.hpp"
 #include "test/contract/model.hpp"
 #include "test/contract/ownership.hpp"
 #include "test/contract/reads.hpp"

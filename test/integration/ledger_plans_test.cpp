@@ -35,7 +35,7 @@ PREPARE fill_payments (integer, integer) AS
 INSERT INTO payments (correlation_id, amount_cents, accepted_at, requested_at, processed_at, token, owner, version,
                       attempts, status, processor)
   SELECT md5(i::text)::uuid, 100 + abs(i), at, CASE WHEN done THEN at END, CASE WHEN done THEN at END, i,
-         2000 + abs(i) % 2, 1, 1, CASE WHEN done THEN 3 ELSE 1 END, 1 + abs(i) % 3
+         2000 + abs(i) % 2, 1, 1, CASE WHEN done THEN 3 ELSE 1 + abs(i) % 2 END, 1 + abs(i) % 3
     FROM (SELECT i, '2026-01-01'::timestamptz + i * interval '10 ms' AS at, i < 990000 OR i % 3 = 0 AS done
             FROM generate_series($1, $2) AS i) AS x)";
 
@@ -54,6 +54,8 @@ INSERT INTO deltas (second, processor, requests, amount_cents, millis, cents)
   SELECT 1767235600 + i, 1, 1, 1, '{1}', '{1}' FROM generate_series(1, 100) AS i;
 INSERT INTO audit (correlation_id, epoch, event, detail)
   SELECT md5(i::text)::uuid, 1, 'taken over', '' FROM generate_series(1, 50000) AS i;
+INSERT INTO audit (correlation_id, epoch, event, detail)
+  SELECT md5(i::text)::uuid, 1, 'in doubt', 'default, 1 sends, timed out' FROM generate_series(980001, 1000000) AS i;
 RESET synchronous_commit)";
 
 class plans {
@@ -154,7 +156,7 @@ std::vector<execution> executions(sql_session& by) {
       {"is_marked", "(2000)", 10},
       {"amend",
        "(2000, " + ids + ", " + repeated("1", 100, "integer") + ", " + ones + ", " +
-           repeated("2", 100, "smallint") + ", " + ones + ")",
+           repeated("2", 100, "smallint") + ", " + ones + ", " + repeated("'timed out'", 100, "text") + ")",
        2'500},
       {"settle",
        "(" + ids + ", " + time + ", " + time + ", " + ones + ", '" +
@@ -186,6 +188,7 @@ std::vector<execution> executions(sql_session& by) {
       {"complete_hours", "", 100},
       {"complete_days", "", 100},
       {"find", "('" + by.value("SELECT md5('77')::uuid") + "')", 10},
+      {"find", "('" + by.value("SELECT md5('999997')::uuid") + "')", 40},
       {"audit", "('" + by.value("SELECT md5('77')::uuid") + "')", 20},
       {"is_fresh", "", 20},
       {"begin_copy", "", 5},
@@ -201,7 +204,7 @@ std::vector<execution> executions(sql_session& by) {
                        ", 256, ARRAY[1, 2, 3]::smallint[], '2026-01-01', 1)",
                    8'000});
   all.push_back({"look_at_own", "(2000, '2026-01-01 02:45:00', " + zero + ", 256)", 5'000});
-  for (const std::string status : {"-1", "0", "1", "3"})
+  for (const std::string status : {"-1", "0", "1", "2", "3"})
     for (const std::string processor : {"-1", "1"})
       for (const std::string from : {"'-infinity'", "'2026-01-01 01:00'"})
         for (const std::string before : {"'infinity'", "'2026-01-01 02:00'"}) {
@@ -209,7 +212,7 @@ std::vector<execution> executions(sql_session& by) {
           all.push_back({"page",
                          "(" + before + ", " + zero + ", " + from + ", " + status + ", " + processor + ", " +
                              (filters ? "4096" : "101") + ", 101)",
-                         filters ? 4'500U : 150U});
+                         filters ? 5'500U : 800U});
         }
   for (const std::string window :
        {"(-100000000000000, 300000000000000, -100000000000, 300000000000, -9223372036854775808, "

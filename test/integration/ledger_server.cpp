@@ -65,7 +65,8 @@ postgres_fixture::postgres_fixture(const std::string& url) : ledger_(loop_, url)
 void postgres_fixture::advance(std::chrono::milliseconds time) {
   const std::string span = "interval '" + std::to_string(time.count()) + " ms'";
   ledger_server_running().sql("UPDATE epochs SET last_beat = last_beat - " + span +
-                              ", steady_since = steady_since - " + span);
+                              ", steady_since = steady_since - " + span + "; UPDATE audit SET at = at - " +
+                              span);
 }
 
 } // namespace repasse

@@ -46,7 +46,7 @@ public:
   T run(task<T> work) {
     return loop_.await(std::move(work));
   }
-  /// For beats alone: the server's clock cannot be moved, so what it has noted is.
+  /// For beats and the audit trail alone: the server's clock cannot be moved, so what it has noted is.
   void advance(std::chrono::milliseconds time);
   loop& reactor() { return loop_; }
 

@@ -54,6 +54,22 @@ BOOST_AUTO_TEST_CASE(writes_a_payment_with_null_for_the_unknown) {
       R"("acceptedAt":"2025-07-15T12:00:00.000Z","processedAt":"2025-07-15T12:00:00.002Z","attempts":3})");
 }
 
+BOOST_AUTO_TEST_CASE(writes_since_when_and_why_a_payment_is_in_doubt) {
+  payment_record payment;
+  payment.status = payment_status::unknown;
+  const auto text = [&payment] {
+    const std::string whole = written([&](std::string& to) { write_payment(to, payment, processors); });
+    return whole.substr(whole.find(R"("attempts")"));
+  };
+  BOOST_TEST(text() == R"("attempts":0,"doubtAgeSeconds":null,"doubtReason":null})");
+  payment.doubt = {61'007ms, "failed, silent"};
+  BOOST_TEST(text() == R"("attempts":0,"doubtAgeSeconds":61.007,"doubtReason":"failed, silent"})");
+  payment.doubt->reason = "";
+  BOOST_TEST(text() == R"("attempts":0,"doubtAgeSeconds":61.007,"doubtReason":null})");
+  payment.status = payment_status::processed;
+  BOOST_TEST(text() == R"("attempts":0})");
+}
+
 BOOST_AUTO_TEST_CASE(writes_a_page_and_where_the_next_begins) {
   page page;
   BOOST_TEST(written([&](std::string& to) { write_page(to, page, processors); }) ==
