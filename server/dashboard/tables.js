@@ -1,0 +1,111 @@
+// Everything on the page but the headline and the charts: one function for each part, called with each snapshot.
+import {at, count, latency, list, make, mark, millis, money, rows, say, span, timeOfDay, unknown} from './format.js';
+
+function tiles({rates, payments: sums, backlog, latency: {accept, endToEnd}}) {
+  say(at('accepted'), count(rates.accepted));
+  say(at('settled'), count(rates.settled));
+  say(at('accepted-all'), `${count(sums.accepted)} since start`);
+  say(at('settled-all'), `${count(sums.settled)} since start`);
+  say(at('waiting'), count(backlog.waiting));
+  say(at('oldest'), backlog.held > 0 ? `${count(backlog.held)} held, oldest ${span(backlog.oldestSeconds)}` : 'none held');
+  for (const [id, value] of [['accept-p99', accept?.p99], ['end-p99', endToEnd?.p99]]) {
+    const [number, unit] = millis(value);
+    say(at(id), number);
+    say(at(`${id}-unit`), unit);
+  }
+}
+
+/** Pairs of a term and a description. */
+export function facts(dl, pairs) {
+  list(dl, pairs, () => make('div', '', make('dt'), make('dd')), (pair, [term, text]) => {
+    say(pair.firstChild, term);
+    say(pair.lastChild, text);
+  });
+}
+
+const counters = sums => facts(at('counters'), [['Repeated', count(sums.replayed)], ['Conflicts', count(sums.conflicts)],
+  ['Refused', count(sums.refused)], ['Rejected', count(sums.rejected)], ['Taken in by Redis', count(sums.takenIn)]]);
+
+const latencies = ({accept, endToEnd}) => rows(at('latency'),
+  [['accept', accept], ['end to end', endToEnd]].map(([name, of]) => [name, latency(of?.p50), latency(of?.p90), latency(of?.p99)]));
+
+function stateOf(one) {
+  if (one.breaker === 'open') return ['bad', 'Failing: shut out'];
+  if (one.failing === true) return ['bad', 'Failing: it says so'];
+  if (one.breaker === 'half-open') return ['warn', 'Being tried again'];
+  return ['good', 'Takes payments'];
+}
+
+function processors(all) {
+  const create = () => make('article', 'card processor', make('header', '', make('h3'), make('span', 'soft')), make('p', 'state'), make('dl'));
+  list(at('processors'), all, create, (card, one) => {
+    const [head, state, dl] = card.children;
+    const [level, words] = stateOf(one);
+    say(head.firstChild, one.name);
+    say(head.lastChild, one.fee === null ? '' : `fee ${Number((one.fee * 100).toFixed(4))}\u00a0%`);
+    mark(card, 'data-level', level);
+    say(state, words);
+    const heard = one.heardSecondsAgo === null ? 'not heard of' : `${one.failing ? 'failing' : 'well'}, ${count(one.minResponseTime)} ms, ${span(one.heardSecondsAgo)} ago`;
+    facts(dl, [['Breaker', `${one.breaker} for ${span(one.sinceSeconds)}`], ['Says of itself', heard],
+      ['In flight', one.inFlight > 0 ? `${count(one.inFlight)}, oldest ${latency(one.oldestUnansweredMillis)}` : '0'],
+      ['Latency p50, p99', `${latency(one.p50)}, ${latency(one.p99)}`]]);
+  });
+}
+
+function books({processors: all, fees, cheapestFees}) {
+  rows(at('books'), all.map(one => [one.name, count(one.requests), money(one.amount), money(one.fees)]), ['', 'roomy', '', '']);
+  say(at('fees'), money(fees));
+  const [paid, least] = [Number(fees), Number(cheapestFees)];
+  const above = paid > least ? `${((paid / least - 1) * 100).toFixed(1)}\u00a0% above the cheapest possible, ${money(cheapestFees)}` : 'as little as can be: the cheapest took all';
+  say(at('fees-note'), fees === null || cheapestFees === null ? 'not known' : paid === 0 ? 'no payment yet' : above);
+}
+
+const serverStates = {serving: 'good', stopping: 'warn', lost: 'bad'};
+
+function instances(all, answering) {
+  const words = one => {
+    const state = one.state === 'lost' ? (one.takenOverBy ? `lost, taken over by ${one.takenOverBy}` : 'lost, not yet taken over') : one.state;
+    return `${state}${one.isEldest ? ', eldest' : ''}`;
+  };
+  const name = one => `${one.instance} / ${one.reactor ?? unknown}${one.instance === answering ? ' (answers here)' : ''}`;
+  const body = at('instances');
+  rows(body, all.map(one => [name(one), words(one), count(one.held), count(one.accepted), count(one.settled), `${span(one.seenSecondsAgo)} ago`]),
+    ['', 'state', '', 'roomy', 'roomy', 'roomy']);
+  all.forEach((one, i) => mark(body.children[i], 'data-level', serverStates[one.state] ?? 'warn'));
+}
+
+function stores(all) {
+  list(at('stores'), all, () => make('li', '', make('b'), make('span', 'state'), make('span', 'soft')), (item, one) => {
+    const [name, state, detail] = item.children;
+    mark(item, 'data-level', one.up ? 'good' : 'bad');
+    say(name, one.name === 'intake' ? 'Intake by Redis' : one.name);
+    say(state, `${one.up ? 'up' : 'away'}${one.sinceSeconds === null ? '' : ` for ${span(one.sinceSeconds)}`}`);
+    say(detail, [one.latencyMillis === null ? '' : latency(one.latencyMillis), one.detail].filter(Boolean).join(', '));
+  });
+}
+
+function changes(all) {
+  at('no-changes').hidden = all.length > 0;
+  at('changes').hidden = all.length === 0;
+  list(at('changes'), [...all].reverse(), () => make('li', '', make('time'), make('b'), make('span'), make('span', 'soft')), (item, one) => {
+    const [time, level, text, who] = item.children;
+    mark(item, 'data-level', {info: 'none', warning: 'warn'}[one.level] ?? 'bad');
+    mark(time, 'datetime', one.time);
+    say(time, timeOfDay(one.time));
+    say(level, one.level);
+    say(text, one.text);
+    say(who, one.instance ?? unknown);
+  });
+}
+
+export function showTables(now) {
+  tiles(now);
+  counters(now.payments);
+  latencies(now.latency);
+  processors(now.processors);
+  if (now.books) books(now.books); // else what was known stays
+  instances(now.instances, now.instance);
+  stores(now.stores);
+  changes(now.changes);
+  mark(at('backlog-tile'), 'data-level', now.backlog.waiting > 0 && now.backlog.oldestSeconds >= 5 ? 'warn' : 'none');
+}

@@ -1,0 +1,81 @@
+// The headline: whether all is well, in words. A pure function of snapshots; what changes each second stands in the
+// notes, so that the headline itself, which is read aloud, changes only when the state does.
+import {count, payments, span} from './format.js';
+
+/// Payments that wait longer than this are a trouble of their own.
+const waitsTooLong = 5;
+/// Doubt is usual for as long as a call takes to be asked about.
+const doubtsTooLong = 10;
+
+const listed = names => (names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`);
+
+export const isDown = processor => processor.breaker === 'open' || processor.failing === true;
+
+function storeTroubles(stores, storage) {
+  const find = name => stores.find(store => store.name === name);
+  const [database, redis, intake] = ['PostgreSQL', 'Redis', 'intake'].map(find);
+  const found = [];
+  if (database && !database.up) {
+    const takesIn = intake ? intake.up : false;
+    const consequence = takesIn ? 'Redis takes payments in' : 'payments are refused';
+    found.push({level: takesIn ? 'warn' : 'bad', title: `PostgreSQL is away: ${consequence}`,
+      note: `PostgreSQL has been away for ${span(database.sinceSeconds)}`});
+  }
+  if (redis && !redis.up)
+    found.push({level: 'warn', title: 'Redis is away: no cache, no shared health', note: `Redis has been away for ${span(redis.sinceSeconds)}`});
+  if (storage === 'memory' && stores.some(store => store.name === 'memory' && !store.up))
+    found.push({level: 'bad', title: 'Memory is full: payments are refused', note: ''});
+  return found;
+}
+
+function processorTroubles(processors) {
+  const down = processors.filter(isDown);
+  const tried = processors.filter(one => !isDown(one) && one.breaker === 'half-open');
+  const found = [];
+  const since = one => `${one.name} has been ${one.breaker === 'open' ? 'shut out' : 'failing'} for ${span(one.sinceSeconds)}`;
+  if (down.length > 0 && down.length === processors.length)
+    found.push({level: 'bad', title: 'No processor takes payments', note: listed(down.map(since))});
+  else if (down.length > 0)
+    found.push({level: 'bad', title: `${listed(down.map(one => one.name))} ${down.length > 1 ? 'are' : 'is'} failing`,
+      note: `${listed(processors.filter(one => !isDown(one)).map(one => one.name))} can take payments`});
+  if (tried.length > 0)
+    found.push({level: 'warn', title: `${listed(tried.map(one => one.name))} ${tried.length > 1 ? 'are' : 'is'} being tried again`, note: ''});
+  return found;
+}
+
+function serverTroubles(instances) {
+  const found = [];
+  const names = state => [...new Set(instances.filter(one => one.state === state).map(one => one.instance))];
+  for (const name of names('lost')) {
+    const reactors = instances.filter(one => one.instance === name && one.state === 'lost');
+    const heirs = [...new Set(reactors.map(one => one.takenOverBy).filter(Boolean))];
+    const after = heirs.length ? `taken over by ${listed(heirs)}` : 'not yet taken over';
+    found.push({level: heirs.length ? 'warn' : 'bad', title: `Server ${name} was lost, ${after}`,
+      note: `${name} was last seen ${span(reactors[0].seenSecondsAgo)} ago`});
+  }
+  for (const name of names('stopping'))
+    found.push({level: 'warn', title: `Server ${name} is stopping`, note: ''});
+  return found;
+}
+
+/** Remembers what one snapshot cannot tell: how many were refused before, and since when there is doubt. */
+export function judge(now, memory) {
+  const troubles = [...storeTroubles(now.stores, now.storage), ...processorTroubles(now.processors), ...serverTroubles(now.instances)];
+  const {held, waiting, inDoubt, oldestSeconds} = now.backlog;
+  const refused = now.payments.refused - (memory.refused ?? now.payments.refused);
+  memory.refused = now.payments.refused;
+  if (refused > 0) troubles.push({level: 'bad', title: 'Payments are refused', note: `${payments(refused)} refused in the last second`});
+  const time = Date.parse(now.time) / 1e3;
+  memory.doubtSince = inDoubt > 0 ? memory.doubtSince ?? time : null;
+  if (memory.doubtSince !== null && time - memory.doubtSince >= doubtsTooLong)
+    troubles.push({level: 'warn', title: 'Payments are in doubt', note: `${payments(inDoubt)} in doubt`});
+  if (waiting > 0 && oldestSeconds >= waitsTooLong) troubles.push({level: 'warn', title: 'Payments wait', note: ''});
+
+  troubles.sort((a, b) => (a.level === 'bad' ? 0 : 1) - (b.level === 'bad' ? 0 : 1));
+  const flow = `${count(now.rates.accepted)} payments per second accepted, ${count(now.rates.settled)} settled`;
+  const wait = waiting > 0 ? `${payments(waiting)} ${waiting === 1 ? 'waits' : 'wait'}, the oldest for ${span(oldestSeconds)}` : held > 0 ? `${count(held)} under way, nothing waits` : 'nothing waits';
+  if (troubles.length === 0) return {level: 'good', title: 'All well', notes: [flow, wait]};
+  const [first, ...others] = troubles;
+  return {level: first.level, title: first.title,
+    notes: [wait, first.note, ...others.map(one => one.title), flow].filter(Boolean).slice(0, 6)};
+}
