@@ -167,6 +167,7 @@ def check(root):
 def planted_errors():
     """What is wrong, and how it is planted in a copy of the document."""
     post = ("paths", "/payments", "post")
+    conflict = (*post, "responses", "409", "content")
     payment = ("components", "schemas", "Payment")
     return [
         ("another version", ("openapi",), "3.0.3"),
@@ -185,8 +186,8 @@ def planted_errors():
         ("required, not described", (*payment, "properties", "amount"), None),
         ("an example without a member", (*payment, "properties", "more"), True),
         ("an example against its schema", ("components", "schemas", "Amount", "maximum"), 1),
-        ("an example of another status", (*post, "responses", "409", "content", "application/problem+json", "example", "status"), 400),
-        ("an error that is no problem", (*post, "responses", "409", "content"), {"text/plain": {"schema": True}}),
+        ("an example of another status", (*conflict, "application/problem+json", "example", "status"), 400),
+        ("an error that is no problem", conflict, {"text/plain": {"schema": True}}),
         ("an open administrator's operation", ("paths", "/admin/audit", "get", "security"), None),
     ]  # fmt: skip
 
@@ -212,10 +213,11 @@ def main():
     if len(sys.argv) > 2:
         official = jsonschema.Draft202012Validator(Document.load(sys.argv[2]).root)
         wrong += [f"{error.json_path}: {error.message}" for error in official.iter_errors(root)]
-    wrong += [f"planted and not found: {what}" for what, *how in planted_errors() if not check(with_planted(root, *how))]
+    planted = planted_errors()
+    wrong += [f"planted and not found: {what}" for what, *how in planted if not check(with_planted(root, *how))]
     for each in wrong:
         print(each)
-    print(f"{len(Document(root).operations())} operations, {len(planted_errors())} planted errors, {len(wrong)} findings")
+    print(f"{len(Document(root).operations())} operations, {len(planted)} planted errors, {len(wrong)} findings")
     return 1 if wrong else 0
 
 
