@@ -143,11 +143,16 @@ class House:
 
     def processor(self, *options):
         """Its URL."""
+        return self.processor_process(*options)[1]
+
+    def processor_process(self, *options):
+        """The process, and its URL."""
         log = self.folder("processor") / "log"
         words = [self.simulator, "--host", "127.0.0.1", "--port", "0", *options]
-        self.running.append(spawn(words, log, signal.SIGKILL))
+        process = spawn(words, log, signal.SIGKILL)
+        self.running.append(process)
         line = until(lambda: "\n" in log.read_text() and log.read_text(), "the simulator listens")
-        return f"http://127.0.0.1:{line.split(':')[-1].split()[0]}"
+        return process, f"http://127.0.0.1:{line.split(':')[-1].split()[0]}"
 
     def postgres(self):
         """The process, and its URL."""

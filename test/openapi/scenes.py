@@ -161,6 +161,23 @@ def overloaded(walk, house):
             walk.ask(server, operation.id, 503, token=TOKEN)
 
 
+def in_doubt(walk, house):
+    """A processor dies with a payment in its hands, and does not come back."""
+    process, url = house.processor_process("--delay", "60000")
+    server = house.server(ADMIN_TOKEN=TOKEN, PROCESSOR_DEFAULT_URL=url)
+    one, body = payment()
+    walk.ask(server, "postPayment", 202, body=body)
+    until(lambda: body_of(server, "/processors")["processors"][0]["inFlight"], "it is sent")
+    house.kill(process)
+    until(lambda: body_of(server, f"/payments/{one}")["status"] == "unknown", "it is in doubt")
+    answer = walk.ask(server, "getPayment", 200, target=f"/payments/{one}")
+    if not json.loads(answer.body).get("doubtReason"):
+        walk.note(f"{answer.body}: does not say why")
+    page = walk.ask(server, "listPayments", 200, target="?status=unknown")
+    if [each["correlationId"] for each in json.loads(page.body)["payments"]] != [one]:
+        walk.note(f"?status=unknown: {page.body}")
+
+
 def with_stores(walk, house):
     """PostgreSQL and Redis are there; then PostgreSQL is away; then both are."""
     postgres, database_url = house.postgres()
@@ -216,4 +233,4 @@ def with_stores(walk, house):
         walk.ask(server, operation_id, 200)
 
 
-ALL = (in_memory, without_administrator, overloaded, with_stores)
+ALL = (in_memory, without_administrator, overloaded, in_doubt, with_stores)
