@@ -10,25 +10,33 @@ const colour = name => getComputedStyle(document.documentElement).getPropertyVal
 const fromZero = {beginAtZero: true, suggestedMax: 1};
 /** Accept takes a millisecond where an outage takes minutes: both are to be seen. */
 const byDecades = {type: 'logarithmic', min: 0.1, suggestedMax: 100,
-  afterBuildTicks: axis => { axis.ticks = [0.1, 1, 10, 100, 1e3, 1e4, 1e5, 1e6].filter(tick => tick <= axis.max).map(value => ({value})); }};
+  afterBuildTicks: axis => {
+    axis.ticks = [0.1, 1, 10, 100, 1e3, 1e4, 1e5, 1e6].filter(tick => tick <= axis.max).map(value => ({value}));
+  }};
 
 function ticksOfTime({min, max}) {
   const step = max - min > 150e3 ? 60e3 : 15e3;
   const ticks = [{value: max, words: 'now'}];
-  for (let value = max - step; value >= min; value -= step) ticks.unshift({value, words: (max - value) % 60e3 ? `−${(max - value) / 1e3} s` : `−${(max - value) / 60e3} min`});
+  for (let value = max - step; value >= min; value -= step) {
+    const ago = (max - value) / 1e3;
+    ticks.unshift({value, words: ago % 60 ? `−${ago} s` : `−${ago / 60} min`});
+  }
   return ticks;
 }
 
 /** The first line as an area, the second dashed, so that they differ without colour. `columns` are those of points. */
 function lineChart(canvas, names, columns, scale, write) {
-  const datasets = names.map((label, i) => ({label, data: [], pointRadius: 0, borderWidth: 1.75, fill: i === 0, tension: 0.25, borderDash: i === 0 ? [] : [5, 3]}));
+  const datasets = names.map((label, i) => ({label, data: [], pointRadius: 0, borderWidth: 1.75, tension: 0.25,
+    fill: i === 0, borderDash: i === 0 ? [] : [5, 3]}));
+  const callbacks = {title: items => `${timeOfDay(items[0].parsed.x)} UTC`,
+    label: item => `${item.dataset.label}: ${write(item.parsed.y)}`};
   const options = {
     animation: false, parsing: false, normalized: true, maintainAspectRatio: false, locale: 'en',
     interaction: {mode: 'index', intersect: false},
-    plugins: {legend: {display: false}, tooltip: {animation: false, displayColors: false, padding: 9,
-      callbacks: {title: items => `${timeOfDay(items[0].parsed.x)} UTC`, label: item => `${item.dataset.label}: ${write(item.parsed.y)}`}}},
+    plugins: {legend: {display: false}, tooltip: {animation: false, displayColors: false, padding: 9, callbacks}},
     scales: {
-      x: {type: 'linear', grid: {display: false}, afterBuildTicks: axis => { axis.ticks = ticksOfTime(axis); }, ticks: {maxRotation: 0, callback: (_, i, all) => all[i].words}},
+      x: {type: 'linear', grid: {display: false}, afterBuildTicks: axis => { axis.ticks = ticksOfTime(axis); },
+        ticks: {maxRotation: 0, callback: (_, i, all) => all[i].words}},
       y: {...scale, ticks: {maxTicksLimit: 5, callback: value => write(value)}},
     },
   };
@@ -44,7 +52,8 @@ function paint() {
       line.borderColor = i === 0 ? first : second;
       line.backgroundColor = `${first}22`;
     });
-    Object.assign(chart.options.plugins.tooltip, {backgroundColor: colour('--ink'), titleColor: colour('--card'), bodyColor: colour('--card')});
+    const [ground, ink] = [colour('--ink'), colour('--card')];
+    Object.assign(chart.options.plugins.tooltip, {backgroundColor: ground, titleColor: ink, bodyColor: ink});
     for (const axis of Object.values(chart.options.scales)) {
       axis.ticks.color = soft;
       axis.grid.color = edge;
@@ -58,8 +67,11 @@ function paint() {
 function draw() {
   const end = points.at(-1)[0];
   for (const chart of charts) {
-    chart.data.datasets.forEach((line, i) => { line.data = points.map(point => ({x: point[0], y: point[chart.columns[i]] ?? NaN})); });
-    Object.assign(chart.options.scales.x, {min: Math.min(Math.max(points[0][0], end - shown * 1e3), end - 60e3), max: end});
+    chart.data.datasets.forEach((line, i) => {
+      line.data = points.map(point => ({x: point[0], y: point[chart.columns[i]] ?? NaN}));
+    });
+    const begin = Math.min(Math.max(points[0][0], end - shown * 1e3), end - 60e3);
+    Object.assign(chart.options.scales.x, {min: begin, max: end});
     chart.update('none');
   }
 }
@@ -86,7 +98,8 @@ export function addToCharts(now) {
   if (points.length && time <= points.at(-1)[0]) return;
   // After a gap there is no line.
   if (points.length && time - points.at(-1)[0] > 5e3) points.push([time - 1, null, null, null, null, null]);
-  points.push([time, now.rates.accepted, now.rates.settled, now.backlog.held, now.latency.accept?.p99 ?? null, now.latency.endToEnd?.p99 ?? null]);
+  const {rates, backlog, latency: {accept, endToEnd}} = now;
+  points.push([time, rates.accepted, rates.settled, backlog.held, accept?.p99 ?? null, endToEnd?.p99 ?? null]);
   while (points.length > shown || points[0][0] < time - shown * 1e3) points.shift();
   draw();
 }

@@ -30,7 +30,8 @@ function link(state, words) {
 
 function show(now) {
   link('live', 'Live');
-  say(at('about'), [now.instance, now.version, now.storage === 'memory' ? 'payments in memory' : '', `up ${span(now.uptimeSeconds)}`,
+  say(at('about'), [now.instance, now.version, now.storage === 'memory' ? 'payments in memory' : '',
+    `up ${span(now.uptimeSeconds)}`,
     now.viewers > 1 ? `${count(now.viewers)} viewers` : ''].filter(Boolean).join(' · '));
   const {level, title, notes} = judge(now, memory);
   headline(level, title, notes);
@@ -40,7 +41,9 @@ function show(now) {
 }
 
 function lost() {
-  const since = heard ? `What you see is of ${timeOfDay(heard.time)} UTC, ${span((performance.now() - heardAt) / 1e3)} ago` : 'Nothing has been heard yet';
+  const since = heard
+    ? `What you see is of ${timeOfDay(heard.time)} UTC, ${span((performance.now() - heardAt) / 1e3)} ago`
+    : 'Nothing has been heard yet';
   link('lost', 'Connection lost');
   headline('bad', 'Connection to the server lost', [since, 'It is tried again until it answers']);
 }
@@ -49,6 +52,7 @@ function listen() {
   source?.close();
   clearTimeout(retry);
   begunAt = performance.now();
+  delete memory.refused; // what was refused unheard is of the past
   source = new EventSource('/events');
   source.addEventListener('history', event => remember(JSON.parse(event.data).points));
   source.addEventListener('snapshot', event => {

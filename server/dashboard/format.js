@@ -59,7 +59,7 @@ export function make(tag, className, ...children) {
   return element;
 }
 
-/** As many children of `parent` as items, each made once by `create()` and brought up to date by `update(child, item)`. */
+/** As many children of `parent` as items: each is made by `create()` and brought up to date by `update(child, item)`. */
 export function list(parent, items, create, update) {
   while (parent.childElementCount > items.length) parent.lastElementChild.remove();
   while (parent.childElementCount < items.length) parent.append(create());

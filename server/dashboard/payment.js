@@ -7,17 +7,20 @@ const looksAgainEvery = 2e3;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const stateWords = {
-  accepted: ['warn', 'Accepted: waits for a processor'], sending: ['warn', 'Under way'], unknown: ['warn', 'In doubt: it is being asked about'],
+  accepted: ['warn', 'Accepted: waits for a processor'], sending: ['warn', 'Under way'],
+  unknown: ['warn', 'In doubt: it is being asked about'],
   processed: ['good', 'Settled'], rejected: ['bad', 'Rejected'],
 };
 
 /** The parsed answer, or a text that says why there is none. A number's own digits are kept: an amount is exact. */
 async function ask(path, token) {
   try {
-    const answer = await fetch(path, {headers: token ? {'X-Admin-Token': token} : {}, cache: 'no-store', signal: AbortSignal.timeout(10e3)});
+    const headers = token ? {'X-Admin-Token': token} : {};
+    const answer = await fetch(path, {headers, cache: 'no-store', signal: AbortSignal.timeout(10e3)});
     const text = await answer.text();
     if (answer.ok) return {value: JSON.parse(text.replace(/("amount":\s*)(\d+(?:\.\d+)?)/g, '$1"$2"'))};
-    return {status: answer.status, problem: text.startsWith('{') ? JSON.parse(text).detail : `the server said ${answer.status}`};
+    const detail = text.startsWith('{') ? JSON.parse(text).detail : null;
+    return {status: answer.status, problem: detail ?? `the server said ${answer.status}`};
   } catch {
     return {problem: 'the server does not answer'};
   }
@@ -27,17 +30,20 @@ async function ask(path, token) {
 const lifeOf = one => [
   {at: one.acceptedAt, event: 'accepted', detail: money(one.amount)},
   ...(one.processor ? [{at: one.requestedAt, event: 'sent', detail: `to ${one.processor}`}] : []),
-  ...(one.status === 'processed' ? [{at: one.processedAt, event: 'settled', detail: `taken by ${one.processor}, attempts: ${one.attempts}`}] : []),
+  ...(one.status === 'processed'
+    ? [{at: one.processedAt, event: 'settled', detail: `taken by ${one.processor}, attempts: ${one.attempts}`}] : []),
   ...(one.status === 'rejected' ? [{at: one.processedAt, event: 'rejected', detail: ''}] : []),
 ];
 
 function after(entry, first) {
   const millis = Date.parse(entry.at) - Date.parse(first.at);
-  return Number.isNaN(millis) || entry === first ? '' : millis < 1e3 ? `+${millis} ms` : `+${(millis / 1e3).toFixed(3)} s`;
+  if (Number.isNaN(millis) || entry === first) return '';
+  return millis < 1e3 ? `+${millis} ms` : `+${(millis / 1e3).toFixed(3)} s`;
 }
 
 function showWay(entries) {
-  list(at('payment-way'), entries, () => make('li', '', make('time'), make('b'), make('span'), make('span', 'soft')), (item, entry) => {
+  const create = () => make('li', '', make('time'), make('b'), make('span'), make('span', 'soft'));
+  list(at('payment-way'), entries, create, (item, entry) => {
     const [time, event, detail, by] = item.children;
     mark(time, 'datetime', entry.at ?? '');
     say(time, `${entry.at ? timeOfDay(entry.at, true) : 'not yet'} ${after(entry, entries[0])}`.trim());
@@ -45,6 +51,14 @@ function showWay(entries) {
     say(detail, entry.detail ?? '');
     say(by, entry.by ? `by ${entry.by}` : '');
   });
+}
+
+const keptHere = 'Kept in this tab only, until it is closed.';
+
+function aboutToken(trail) {
+  if (trail.value) return `The audit trail is shown. ${keptHere}`;
+  if (trail.status === 401) return 'This token is wrong.';
+  return trail.problem ? `No audit trail: ${trail.problem}` : keptHere;
 }
 
 let shown = null; // the id whose way is open
@@ -60,10 +74,10 @@ function showNothing(words) {
 /** Asks for the payment and its trail, shows them, and does so again while it is not final. */
 async function look(id) {
   const token = sessionStorage.getItem(tokenKey);
-  const [payment, trail] = await Promise.all([ask(`/payments/${id}`), token ? ask(`/admin/audit?correlationId=${id}`, token) : {}]);
+  const trailOf = token ? ask(`/admin/audit?correlationId=${id}`, token) : {};
+  const [payment, trail] = await Promise.all([ask(`/payments/${id}`), trailOf]);
   if (shown !== id) return;
-  say(at('token-note'), trail.value ? 'The audit trail is shown. The token is kept in this tab only, until it is closed.'
-    : trail.status === 401 ? 'This token is wrong.' : trail.problem ? `No audit trail: ${trail.problem}` : 'Kept in this tab only, until it is closed.');
+  say(at('token-note'), aboutToken(trail));
   if (trail.status === 401) sessionStorage.removeItem(tokenKey);
   const one = payment.value;
   if (!one) {
@@ -73,7 +87,9 @@ async function look(id) {
     const [level, words] = stateWords[one.status] ?? ['none', one.status];
     mark(at('payment-state'), 'data-level', level);
     say(at('payment-state'), words);
-    facts(at('payment-facts'), [['Amount', money(one.amount)], ['Processor', one.processor ?? 'none yet'], ['Attempts', String(one.attempts)], ['Date', one.acceptedAt?.slice(0, 10) ?? unknown]]);
+    facts(at('payment-facts'), [['Amount', money(one.amount)], ['Processor', one.processor ?? 'none yet'],
+      ['Attempts', String(one.attempts)], ['Date', one.acceptedAt?.slice(0, 10) ?? unknown],
+      ...(one.doubtReason ? [['In doubt', `for ${span(one.doubtAgeSeconds)}: ${one.doubtReason}`]] : [])]);
     showWay(trail.value?.entries ?? lifeOf(one));
   }
   const isFinal = one && ['processed', 'rejected'].includes(one.status);
@@ -131,16 +147,18 @@ let doubtAsked = 0;
 
 /** The payments in doubt, asked for every five seconds while there are some. */
 export async function showDoubt(inDoubt) {
-  say(at('doubt-note'), inDoubt > 0 ? `${inDoubt}, each asked about until it is known` : inDoubt === 0 ? 'No payment is in doubt.' : 'not known');
+  const words = inDoubt === 0 ? 'No payment is in doubt.' : 'not known';
+  say(at('doubt-note'), inDoubt > 0 ? `${inDoubt}, each asked about until it is known` : words);
   if (!inDoubt) return list(at('doubt'), [], null, null);
   if (Date.now() - doubtAsked < 5e3) return;
   doubtAsked = Date.now();
   const {value} = await ask('/payments?status=unknown&limit=5');
   if (!value) return;
   list(at('doubt'), value.payments, () => make('li', '', make('a'), make('span', 'soft')), (item, one) => {
-    const [link, words] = item.children;
+    const [link, about] = item.children;
     mark(link, 'href', `#payment=${one.correlationId}`);
     say(link, one.correlationId);
-    say(words, [money(one.amount), `at ${one.processor}`, `for ${span((Date.now() - Date.parse(one.acceptedAt)) / 1e3)}`, one.reason].filter(Boolean).join(', '));
+    const parts = [money(one.amount), `at ${one.processor}`, `for ${span(one.doubtAgeSeconds)}`, one.doubtReason];
+    say(about, parts.filter(Boolean).join(', '));
   });
 }

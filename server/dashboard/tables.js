@@ -7,7 +7,8 @@ function tiles({rates, payments: sums, backlog, latency: {accept, endToEnd}}) {
   say(at('accepted-all'), `${count(sums.accepted)} since start`);
   say(at('settled-all'), `${count(sums.settled)} since start`);
   say(at('waiting'), count(backlog.waiting));
-  say(at('oldest'), backlog.held > 0 ? `${count(backlog.held)} held, oldest ${span(backlog.oldestSeconds)}` : 'none held');
+  const {held, oldestSeconds} = backlog;
+  say(at('oldest'), held > 0 ? `${count(held)} held, oldest ${span(oldestSeconds)}` : 'none held');
   for (const [id, value] of [['accept-p99', accept?.p99], ['end-p99', endToEnd?.p99]]) {
     const [number, unit] = millis(value);
     say(at(id), number);
@@ -23,11 +24,13 @@ export function facts(dl, pairs) {
   });
 }
 
-const counters = sums => facts(at('counters'), [['Repeated', count(sums.replayed)], ['Conflicts', count(sums.conflicts)],
+const counters = sums => facts(at('counters'), [
+  ['Repeated', count(sums.replayed)], ['Conflicts', count(sums.conflicts)],
   ['Refused', count(sums.refused)], ['Rejected', count(sums.rejected)], ['Taken in by Redis', count(sums.takenIn)]]);
 
 const latencies = ({accept, endToEnd}) => rows(at('latency'),
-  [['accept', accept], ['end to end', endToEnd]].map(([name, of]) => [name, latency(of?.p50), latency(of?.p90), latency(of?.p99)]));
+  [['accept', accept], ['end to end', endToEnd]].map(
+    ([name, of]) => [name, latency(of?.p50), latency(of?.p90), latency(of?.p99)]));
 
 function stateOf(one) {
   if (one.breaker === 'open') return ['bad', 'Failing: shut out'];
@@ -37,7 +40,8 @@ function stateOf(one) {
 }
 
 function processors(all) {
-  const create = () => make('article', 'card processor', make('header', '', make('h3'), make('span', 'soft')), make('p', 'state'), make('dl'));
+  const create = () => make('article', 'card processor',
+    make('header', '', make('h3'), make('span', 'soft')), make('p', 'state'), make('dl'));
   list(at('processors'), all, create, (card, one) => {
     const [head, state, dl] = card.children;
     const [level, words] = stateOf(one);
@@ -45,7 +49,8 @@ function processors(all) {
     say(head.lastChild, one.fee === null ? '' : `fee ${Number((one.fee * 100).toFixed(4))}\u00a0%`);
     mark(card, 'data-level', level);
     say(state, words);
-    const heard = one.heardSecondsAgo === null ? 'not heard of' : `${one.failing ? 'failing' : 'well'}, ${count(one.minResponseTime)} ms, ${span(one.heardSecondsAgo)} ago`;
+    const health = `${one.failing ? 'failing' : 'well'}, ${count(one.minResponseTime)} ms`;
+    const heard = one.heardSecondsAgo === null ? 'not heard of' : `${health}, ${span(one.heardSecondsAgo)} ago`;
     facts(dl, [['Breaker', `${one.breaker} for ${span(one.sinceSeconds)}`], ['Says of itself', heard],
       ['In flight', one.inFlight > 0 ? `${count(one.inFlight)}, oldest ${latency(one.oldestUnansweredMillis)}` : '0'],
       ['Latency p50, p99', `${latency(one.p50)}, ${latency(one.p99)}`]]);
@@ -53,24 +58,31 @@ function processors(all) {
 }
 
 function books({processors: all, fees, cheapestFees}) {
-  rows(at('books'), all.map(one => [one.name, count(one.requests), money(one.amount), money(one.fees)]), ['', 'roomy', '', '']);
+  const line = one => [one.name, count(one.requests), money(one.amount), money(one.fees)];
+  rows(at('books'), all.map(line), ['', 'roomy', '', '']);
   say(at('fees'), money(fees));
   const [paid, least] = [Number(fees), Number(cheapestFees)];
-  const above = paid > least ? `${((paid / least - 1) * 100).toFixed(1)}\u00a0% above the cheapest possible, ${money(cheapestFees)}` : 'as little as can be: the cheapest took all';
-  say(at('fees-note'), fees === null || cheapestFees === null ? 'not known' : paid === 0 ? 'no payment yet' : above);
+  const above = paid > least
+    ? `${((paid / least - 1) * 100).toFixed(1)}\u00a0% above the cheapest possible, ${money(cheapestFees)}`
+    : 'as little as can be: the cheapest took all';
+  const note = paid === 0 ? 'no payment yet' : above;
+  say(at('fees-note'), fees === null || cheapestFees === null ? 'not known' : note);
 }
 
 const serverStates = {serving: 'good', stopping: 'warn', lost: 'bad'};
 
 function instances(all, answering) {
   const words = one => {
-    const state = one.state === 'lost' ? (one.takenOverBy ? `lost, taken over by ${one.takenOverBy}` : 'lost, not yet taken over') : one.state;
+    const heir = one.takenOverBy ? `taken over by ${one.takenOverBy}` : 'not yet taken over';
+    const state = one.state === 'lost' ? `lost, ${heir}` : one.state;
     return `${state}${one.isEldest ? ', eldest' : ''}`;
   };
-  const name = one => `${one.instance} / ${one.reactor ?? unknown}${one.instance === answering ? ' (answers here)' : ''}`;
+  const here = one => (one.instance === answering ? ' (answers here)' : '');
+  const name = one => `${one.instance} / ${one.reactor ?? unknown}${here(one)}`;
+  const line = one => [name(one), words(one), count(one.held), count(one.accepted), count(one.settled),
+    `${span(one.seenSecondsAgo)} ago`];
   const body = at('instances');
-  rows(body, all.map(one => [name(one), words(one), count(one.held), count(one.accepted), count(one.settled), `${span(one.seenSecondsAgo)} ago`]),
-    ['', 'state', '', 'roomy', 'roomy', 'roomy']);
+  rows(body, all.map(line), ['', 'state', '', 'roomy', 'roomy', 'roomy']);
   all.forEach((one, i) => mark(body.children[i], 'data-level', serverStates[one.state] ?? 'warn'));
 }
 
@@ -87,7 +99,8 @@ function stores(all) {
 function changes(all) {
   at('no-changes').hidden = all.length > 0;
   at('changes').hidden = all.length === 0;
-  list(at('changes'), [...all].reverse(), () => make('li', '', make('time'), make('b'), make('span'), make('span', 'soft')), (item, one) => {
+  const create = () => make('li', '', make('time'), make('b'), make('span'), make('span', 'soft'));
+  list(at('changes'), [...all].reverse(), create, (item, one) => {
     const [time, level, text, who] = item.children;
     mark(item, 'data-level', {info: 'none', warning: 'warn'}[one.level] ?? 'bad');
     mark(time, 'datetime', one.time);

@@ -4,10 +4,14 @@ import {count, payments, span} from './format.js';
 
 /// Payments that wait longer than this are a trouble of their own.
 const waitsTooLong = 5;
+/// Refusals come and go by the second; the headline does not.
+const refusedLately = 10;
 /// Doubt is usual for as long as a call takes to be asked about.
 const doubtsTooLong = 10;
 
 const listed = names => (names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`);
+const namesOf = (processors, verb) =>
+  `${listed(processors.map(one => one.name))} ${processors.length > 1 ? 'are' : 'is'} ${verb}`;
 
 export const isDown = processor => processor.breaker === 'open' || processor.failing === true;
 
@@ -22,7 +26,8 @@ function storeTroubles(stores, storage) {
       note: `PostgreSQL has been away for ${span(database.sinceSeconds)}`});
   }
   if (redis && !redis.up)
-    found.push({level: 'warn', title: 'Redis is away: no cache, no shared health', note: `Redis has been away for ${span(redis.sinceSeconds)}`});
+    found.push({level: 'warn', title: 'Redis is away: no cache, no shared health',
+      note: `Redis has been away for ${span(redis.sinceSeconds)}`});
   if (storage === 'memory' && stores.some(store => store.name === 'memory' && !store.up))
     found.push({level: 'bad', title: 'Memory is full: payments are refused', note: ''});
   return found;
@@ -32,14 +37,15 @@ function processorTroubles(processors) {
   const down = processors.filter(isDown);
   const tried = processors.filter(one => !isDown(one) && one.breaker === 'half-open');
   const found = [];
-  const since = one => `${one.name} has been ${one.breaker === 'open' ? 'shut out' : 'failing'} for ${span(one.sinceSeconds)}`;
+  const how = one => (one.breaker === 'open' ? 'shut out' : 'failing');
+  const since = one => `${one.name} has been ${how(one)} for ${span(one.sinceSeconds)}`;
   if (down.length > 0 && down.length === processors.length)
     found.push({level: 'bad', title: 'No processor takes payments', note: listed(down.map(since))});
   else if (down.length > 0)
-    found.push({level: 'bad', title: `${listed(down.map(one => one.name))} ${down.length > 1 ? 'are' : 'is'} failing`,
+    found.push({level: 'bad', title: namesOf(down, 'failing'),
       note: `${listed(processors.filter(one => !isDown(one)).map(one => one.name))} can take payments`});
   if (tried.length > 0)
-    found.push({level: 'warn', title: `${listed(tried.map(one => one.name))} ${tried.length > 1 ? 'are' : 'is'} being tried again`, note: ''});
+    found.push({level: 'warn', title: namesOf(tried, 'being tried again'), note: ''});
   return found;
 }
 
@@ -60,12 +66,18 @@ function serverTroubles(instances) {
 
 /** Remembers what one snapshot cannot tell: how many were refused before, and since when there is doubt. */
 export function judge(now, memory) {
-  const troubles = [...storeTroubles(now.stores, now.storage), ...processorTroubles(now.processors), ...serverTroubles(now.instances)];
+  const troubles = [...storeTroubles(now.stores, now.storage), ...processorTroubles(now.processors),
+    ...serverTroubles(now.instances)];
   const {held, waiting, inDoubt, oldestSeconds} = now.backlog;
-  const refused = now.payments.refused - (memory.refused ?? now.payments.refused);
-  memory.refused = now.payments.refused;
-  if (refused > 0) troubles.push({level: 'bad', title: 'Payments are refused', note: `${payments(refused)} refused in the last second`});
   const time = Date.parse(now.time) / 1e3;
+  const {refused} = now.payments;
+  if (refused > memory.refused) {
+    if (!(time < memory.refusedUntil)) memory.refusedFrom = memory.refused;
+    memory.refusedUntil = time + refusedLately;
+  }
+  memory.refused = refused;
+  if (time < memory.refusedUntil)
+    troubles.push({level: 'bad', title: 'Payments are refused', note: `${payments(refused - memory.refusedFrom)} refused lately`});
   memory.doubtSince = inDoubt > 0 ? memory.doubtSince ?? time : null;
   if (memory.doubtSince !== null && time - memory.doubtSince >= doubtsTooLong)
     troubles.push({level: 'warn', title: 'Payments are in doubt', note: `${payments(inDoubt)} in doubt`});
@@ -73,7 +85,8 @@ export function judge(now, memory) {
 
   troubles.sort((a, b) => (a.level === 'bad' ? 0 : 1) - (b.level === 'bad' ? 0 : 1));
   const flow = `${count(now.rates.accepted)} payments per second accepted, ${count(now.rates.settled)} settled`;
-  const wait = waiting > 0 ? `${payments(waiting)} ${waiting === 1 ? 'waits' : 'wait'}, the oldest for ${span(oldestSeconds)}` : held > 0 ? `${count(held)} under way, nothing waits` : 'nothing waits';
+  const waits = `${payments(waiting)} ${waiting === 1 ? 'waits' : 'wait'}, the oldest for ${span(oldestSeconds)}`;
+  const wait = waiting > 0 ? waits : held > 0 ? `${count(held)} under way, nothing waits` : 'nothing waits';
   if (troubles.length === 0) return {level: 'good', title: 'All well', notes: [flow, wait]};
   const [first, ...others] = troubles;
   return {level: first.level, title: first.title,
