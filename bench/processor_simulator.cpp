@@ -18,8 +18,9 @@
 namespace repasse {
 namespace {
 
-constexpr caller_id listener_id = ~caller_id{0};
-constexpr caller_id stop_id = listener_id - 1;
+constexpr caller_id plain_id = ~caller_id{0};
+constexpr caller_id sealed_id = plain_id - 1;
+constexpr caller_id stop_id = sealed_id - 1;
 
 /// A client that does not read its answers is not served beyond this.
 constexpr std::size_t outgoing_bytes_max = 65'536;
@@ -37,6 +38,7 @@ struct processor_simulator::connection {
   std::uint32_t slot = 0;
   std::uint32_t generation = 0; ///< raised by each close, so that a late reply finds nobody
   int socket = -1;
+  std::optional<tls_socket> tls;
   std::uint32_t watched = 0; ///< epoll's events
   bool owed = false;         ///< a request is without its answer; later ones wait
   bool keep_alive = true;    ///< of that request
@@ -53,6 +55,7 @@ struct processor_simulator::connection {
   [[nodiscard]] std::string_view unread() const {
     return {received.data() + received_begin, received_end - received_begin};
   }
+  [[nodiscard]] bool has_room() const { return unread().size() < received.size(); }
 };
 
 processor_simulator::processor_simulator(const simulator_config& config)
@@ -60,34 +63,40 @@ processor_simulator::processor_simulator(const simulator_config& config)
   epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
   stop_event_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (epoll_ < 0 || stop_event_ < 0) throw_errno("epoll");
-  listen(config);
-  for (const auto& [socket, id] : {std::pair{listener_, listener_id}, std::pair{stop_event_, stop_id}}) {
+  if (!config.certificate_file.empty()) {
+    identity_.emplace(config.certificate_file, config.key_file);
+    sealed_ = listen(config.host, config.https_port);
+  }
+  plain_ = listen(config.host, config.port);
+  for (const auto& [socket, id] : {std::pair{plain_.socket, plain_id}, std::pair{sealed_.socket, sealed_id},
+                                   std::pair{stop_event_, stop_id}}) {
     epoll_event event{EPOLLIN, {.u64 = id}};
-    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event) != 0) throw_errno("epoll_ctl");
+    if (socket >= 0 && ::epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event) != 0) throw_errno("epoll_ctl");
   }
 }
 
-void processor_simulator::listen(const simulator_config& config) {
+processor_simulator::listener processor_simulator::listen(const std::string& host, std::uint16_t port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_port = htons(config.port);
+  address.sin_port = htons(port);
   errno = EINVAL;
-  if (::inet_pton(AF_INET, config.host.c_str(), &address.sin_addr) != 1) throw_errno("host");
-  listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (::inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1) throw_errno("host");
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   const int on = 1;
-  ::setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   socklen_t size = sizeof address;
   auto* const generic = reinterpret_cast<sockaddr*>(&address);
   constexpr int backlog = 4096;
-  if (::bind(listener_, generic, size) != 0 || ::listen(listener_, backlog) != 0) throw_errno("listen");
-  if (::getsockname(listener_, generic, &size) != 0) throw_errno("getsockname");
-  port_ = ntohs(address.sin_port);
+  if (::bind(socket, generic, size) != 0 || ::listen(socket, backlog) != 0) throw_errno("listen");
+  if (::getsockname(socket, generic, &size) != 0) throw_errno("getsockname");
+  return {socket, ntohs(address.sin_port)};
 }
 
 processor_simulator::~processor_simulator() {
   for (const auto& one : connections_)
     if (one->is_open()) ::close(one->socket);
-  ::close(listener_);
+  ::close(plain_.socket);
+  if (sealed_.socket >= 0) ::close(sealed_.socket);
   ::close(stop_event_);
   ::close(epoll_);
 }
@@ -129,7 +138,8 @@ void processor_simulator::on_event(caller_id of, std::uint32_t events) {
     stopping_ = true;
     return;
   }
-  if (of == listener_id) return accept_all();
+  if (of == plain_id) return accept_all(plain_);
+  if (of == sealed_id) return accept_all(sealed_);
   connection* const one = find(of);
   if (one == nullptr) return;
   if ((events & (EPOLLERR | EPOLLHUP)) != 0U) return close(*one);
@@ -137,17 +147,17 @@ void processor_simulator::on_event(caller_id of, std::uint32_t events) {
   resume(*one);
 }
 
-void processor_simulator::accept_all() {
+void processor_simulator::accept_all(const listener& from) {
   for (;;) {
-    const int socket = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int socket = ::accept4(from.socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket >= 0)
-      open(socket);
+      open(socket, &from == &sealed_);
     else if (errno != EINTR && errno != ECONNABORTED)
       return;
   }
 }
 
-void processor_simulator::open(int socket) {
+void processor_simulator::open(int socket, bool is_sealed) {
   if (free_slots_.empty()) {
     if (connections_.size() == connections_max) {
       ::close(socket);
@@ -160,6 +170,7 @@ void processor_simulator::open(int socket) {
   connection& opened = *connections_[free_slots_.back()];
   free_slots_.pop_back();
   opened.socket = socket;
+  if (is_sealed) opened.tls.emplace(*identity_, socket);
   const int on = 1;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   opened.watched = EPOLLIN;
@@ -169,6 +180,7 @@ void processor_simulator::open(int socket) {
 
 void processor_simulator::close(connection& one) {
   processor_.forget(one.id());
+  one.tls.reset();
   ::close(one.socket);
   one.socket = -1;
   ++one.generation;
@@ -192,7 +204,8 @@ void processor_simulator::receive(connection& from) {
   }
   const std::size_t room = from.received.size() - from.received_end;
   if (room == 0) return;
-  const ssize_t got = ::recv(from.socket, from.received.data() + from.received_end, room, 0);
+  char* const to = from.received.data() + from.received_end;
+  const ssize_t got = from.tls ? from.tls->receive(to, room) : ::recv(from.socket, to, room, 0);
   if (got > 0)
     from.received_end += static_cast<std::size_t>(got);
   else if (got == 0 || (errno != EAGAIN && errno != EINTR))
@@ -206,6 +219,14 @@ void processor_simulator::resume(connection& one) {
 }
 
 void processor_simulator::serve(connection& one) {
+  serve_unread(one);
+  while (one.is_open() && one.tls && one.tls->has_pending() && one.has_room()) {
+    receive(one);
+    serve_unread(one);
+  }
+}
+
+void processor_simulator::serve_unread(connection& one) {
   if (one.is_open() && !one.outgoing.empty()) flush(one);
   while (one.is_open() && !one.owed && !one.close_when_sent && one.outgoing.size() < outgoing_bytes_max) {
     const scanned_request request = scan_request(one.unread());
@@ -272,8 +293,9 @@ void processor_simulator::deliver(const simulated_reply& reply, connection& to) 
 
 void processor_simulator::flush(connection& one) {
   while (one.sent_bytes < one.outgoing.size()) {
-    const ssize_t sent = ::send(one.socket, one.outgoing.data() + one.sent_bytes,
-                                one.outgoing.size() - one.sent_bytes, MSG_NOSIGNAL);
+    const char* const bytes = one.outgoing.data() + one.sent_bytes;
+    const std::size_t size = one.outgoing.size() - one.sent_bytes;
+    const ssize_t sent = one.tls ? one.tls->send(bytes, size) : ::send(one.socket, bytes, size, MSG_NOSIGNAL);
     if (sent < 0 && errno == EAGAIN) break;
     if (sent < 0) return close(one);
     one.sent_bytes += static_cast<std::size_t>(sent);
@@ -287,9 +309,8 @@ void processor_simulator::flush(connection& one) {
 }
 
 void processor_simulator::watch(connection& one) {
-  const bool has_room = one.unread().size() < one.received.size();
   const std::uint32_t wished =
-      (has_room ? std::uint32_t{EPOLLIN} : 0U) | (one.outgoing.empty() ? 0U : std::uint32_t{EPOLLOUT});
+      (one.has_room() ? std::uint32_t{EPOLLIN} : 0U) | (one.outgoing.empty() ? 0U : std::uint32_t{EPOLLOUT});
   if (wished == one.watched) return;
   one.watched = wished;
   epoll_event event{wished, {.u64 = one.id()}};

@@ -8,11 +8,13 @@
 
 #include "bench/simulated_processor.hpp"
 #include "bench/simulator_endpoints.hpp"
+#include "bench/tls_socket.hpp"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,10 @@ namespace repasse {
 struct simulator_config {
   std::string host = "0.0.0.0"; ///< an IPv4 address
   std::uint16_t port = 8001;    ///< 0: any free one
+  /// PEM; if they are given, the same is offered by https as well, at `https_port`.
+  std::string certificate_file;
+  std::string key_file;
+  std::uint16_t https_port = 0; ///< 0: any free one
   processor_switches switches;
   endpoints_config endpoints;
 };
@@ -35,7 +41,9 @@ public:
   processor_simulator(const processor_simulator&) = delete;
   processor_simulator& operator=(const processor_simulator&) = delete;
 
-  [[nodiscard]] std::uint16_t port() const { return port_; }
+  [[nodiscard]] std::uint16_t port() const { return plain_.port; }
+  /// 0: none.
+  [[nodiscard]] std::uint16_t https_port() const { return sealed_.port; }
 
   /// Serves until `stop()`; what is at work then is lost with its connections.
   void run();
@@ -46,13 +54,18 @@ public:
 private:
   struct connection;
 
-  void listen(const simulator_config& config);
-  void accept_all();
-  void open(int socket);
+  struct listener {
+    int socket = -1;
+    std::uint16_t port = 0;
+  };
+  static listener listen(const std::string& host, std::uint16_t port);
+  void accept_all(const listener& from);
+  void open(int socket, bool is_sealed);
   void on_event(caller_id of, std::uint32_t events);
   void receive(connection& from);
   void resume(connection& one);
   void serve(connection& one);
+  void serve_unread(connection& one);
   void serve_request(connection& from, const scanned_request& request);
   void deliver_replies();
   void deliver(const simulated_reply& reply, connection& to);
@@ -65,9 +78,10 @@ private:
   simulated_processor processor_;
   simulator_endpoints endpoints_;
   int epoll_ = -1;
-  int listener_ = -1;
+  std::optional<tls_identity> identity_;
+  listener plain_;
+  listener sealed_; ///< by TLS
   int stop_event_ = -1;
-  std::uint16_t port_ = 0;
   bool stopping_ = false;
   steady_time now_{};
   std::vector<std::unique_ptr<connection>> connections_; ///< by slot

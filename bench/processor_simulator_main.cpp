@@ -36,6 +36,13 @@ std::string add_hostile(const std::string& text, hostility& to) {
 void declare_options(CLI::App& app, simulator_config& config) {
   app.add_option("--host", config.host, "IPv4 address to listen on")->capture_default_str();
   app.add_option("--port", config.port, "port to listen on; 0 for any free one")->capture_default_str();
+  CLI::Option* const certificate =
+      app.add_option("--certificate", config.certificate_file, "PEM: offers the same by https, too");
+  CLI::Option* const key = app.add_option("--key", config.key_file, "PEM, of the certificate");
+  certificate->needs(key);
+  key->needs(certificate);
+  app.add_option("--https-port", config.https_port, "port of https; 0 for any free one")
+      ->capture_default_str();
   app.add_option_function<std::string>(
          "--fee",
          [&config](const std::string& text) {
@@ -92,10 +99,13 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   raise_limit_of_open_files();
+  std::signal(SIGPIPE, SIG_IGN); // OpenSSL writes without MSG_NOSIGNAL
   const sigset_t signals = block_ending_signals();
   try {
     processor_simulator simulator(config);
     std::printf("processor-simulator listens on %s:%u\n", config.host.c_str(), unsigned{simulator.port()});
+    if (simulator.https_port() != 0)
+      std::printf("and by https on port %u\n", unsigned{simulator.https_port()});
     std::fflush(stdout);
     std::jthread server([&simulator] { simulator.run(); });
     int received = 0;

@@ -89,6 +89,35 @@ bench_flow() {
   stop_all
 }
 
+# Its yardstick is the same by plain http.
+bench_https() {
+  local rate=${FLOW_RATE:-4000} seconds=3 run micros folder sealed unsettled posted
+  local our_micros=() plain_micros=()
+  tell "whole flow at $rate payments per second, processors by https and by http"
+  folder=$(mktemp -d)
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench \
+    -addext subjectAltName=IP:127.0.0.1 -keyout "$folder/key" -out "$folder/certificate" 2>/dev/null
+  start default "$default_port" "$bin/bench/processor-simulator" --port "$default_port" --fee 0.05 \
+    --certificate "$folder/certificate" --key "$folder/key" --https-port $((fallback_port + 1))
+  sealed=https://127.0.0.1:$((fallback_port + 1))
+  for ((run = 0; run < runs; ++run)); do
+    posted=0
+    PROCESSORS=default PROCESSOR_FALLBACK_URL= REACTORS=1 start_repasse
+    load_cpu repasse "$repasse_port" "$rate" "$seconds"
+    plain_micros+=("$micros")
+    stop repasse
+    posted=0
+    PROCESSOR_DEFAULT_URL=$sealed PROCESSOR_DEFAULT_CA_FILE=$folder/certificate \
+      PROCESSORS=default PROCESSOR_FALLBACK_URL= REACTORS=1 start_repasse
+    load_cpu repasse "$repasse_port" "$rate" "$seconds"
+    our_micros+=("$micros")
+    stop repasse
+  done
+  row 'https: CPU per payment, us' "$(median "${our_micros[@]}")" "$(median "${plain_micros[@]}")"
+  stop_all
+  rm -r "$folder"
+}
+
 bench_idle() {
   local few many
   few=$("$bin/bench/footprint" idle "$bin/server/repasse" "$repasse_port" 1000)
@@ -179,7 +208,7 @@ case ${1-} in
     print_head
     "bench_${1//-/_}"
     ;;
-  accept | pipelined | flow | idle | start | summary | rate | nginx)
+  accept | pipelined | flow | https | idle | start | summary | rate | nginx)
     print_head
     "bench_$1"
     ;;
@@ -189,7 +218,7 @@ case ${1-} in
     bench_reference --seconds 12 --clients 200 --check-every 4
     ;;
   *)
-    echo "bench: no such figure: $1; there are accept, pipelined, flow, idle, start, summary, rate, reference, postgres," \
+    echo "bench: no such figure: $1; there are accept, pipelined, flow, https, idle, start, summary, rate, reference, postgres," \
       'postgres-latency, postgres-reads, postgres-hot, postgres-snapshot, redis, redis-cost, redis-reads, redis-intake, redis-loss,' \
       'redis-health, redis-table, nginx' >&2
     exit 2

@@ -139,6 +139,8 @@ public:
   /// Of all sends, whatever they came to.
   [[nodiscard]] const duration_histogram& charges() const { return charges_; }
   [[nodiscard]] http_client::connections connections() const { return client_.counted(); }
+  /// As http_client::trouble().
+  [[nodiscard]] std::string_view tls_trouble() const { return client_.trouble(); }
   [[nodiscard]] std::uint64_t seen(evidence what) const { return seen_[static_cast<std::size_t>(what)]; }
 
 private:

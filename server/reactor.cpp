@@ -292,6 +292,7 @@ reactor_report reactor::report() const {
     seen.oldest_open = one->view(now).oldest_open;
     seen.latencies = one->latencies();
     seen.health = one->health();
+    seen.tls_trouble = one->tls_trouble();
   }
   std::optional<bool> hears;
   if (watcher_) hears = watcher_->hears();

@@ -38,6 +38,7 @@ struct reactor_report {
     std::chrono::nanoseconds oldest_open{0}; ///< age of the oldest call without an answer
     latency_histogram latencies;
     std::optional<health_report> health;
+    std::string tls_trouble; ///< empty: none
   };
   std::vector<seen_processor> processors;
   epoch_id epoch = 0;

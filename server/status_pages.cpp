@@ -28,6 +28,7 @@ seen_processor merge(std::span<const reactor_report> reports, std::size_t index)
     merged.latencies.add(one.latencies);
     if (one.health && (!merged.health || merged.health->heard < one.health->heard))
       merged.health = one.health;
+    if (!one.tls_trouble.empty()) merged.tls_trouble = one.tls_trouble;
   }
   return merged;
 }
@@ -214,6 +215,7 @@ http_response readiness_page(const config& settings, std::span<const reactor_rep
       response.body += fmt::format(", said {} {:.1f} s ago", seen.health->failing ? "failing" : "well",
                                    seconds_ago(seen.health->heard));
     }
+    if (!seen.tls_trouble.empty()) response.body += ", TLS handshake failed: " + seen.tls_trouble;
     response.body += '\n';
   }
   return response;

@@ -88,8 +88,8 @@ public:
 
 private:
   [[nodiscard]] variables with_processors(variables settings) const {
-    settings.try_emplace("PROCESSOR_DEFAULT_URL", "http://" + address_of(simulators[0].port()));
-    settings.try_emplace("PROCESSOR_FALLBACK_URL", "http://" + address_of(simulators[1].port()));
+    settings.try_emplace("PROCESSOR_DEFAULT_URL", simulators[0].url());
+    settings.try_emplace("PROCESSOR_FALLBACK_URL", simulators[1].url());
     return settings;
   }
 

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -42,8 +43,10 @@ public:
     ::close(pipe_ends[1]);
     std::FILE* const output = ::fdopen(pipe_ends[0], "r");
     const int read = std::fscanf(output, "processor-simulator listens on 127.0.0.1:%hu", &port_);
+    const bool by_https = std::ranges::find(options, "--certificate") != options.end();
+    const int read_https = by_https ? std::fscanf(output, " and by https on port %hu", &https_port_) : 1;
     std::fclose(output);
-    if (read != 1) throw std::runtime_error("the processor simulator does not start");
+    if (read != 1 || read_https != 1) throw std::runtime_error("the processor simulator does not start");
   }
   ~simulator_process() {
     if (process_ > 0) end(SIGKILL);
@@ -61,6 +64,12 @@ public:
   }
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
+  /// By https where it has a certificate, else plain.
+  [[nodiscard]] std::string url() const {
+    const bool is_plain = https_port_ == 0;
+    return std::string(is_plain ? "http" : "https") +
+           "://127.0.0.1:" + std::to_string(is_plain ? port_ : https_port_);
+  }
   [[nodiscard]] http_caller caller(std::chrono::milliseconds time_limit = std::chrono::seconds(10)) const {
     return {"127.0.0.1", port_, time_limit};
   }
@@ -68,6 +77,7 @@ public:
 private:
   pid_t process_ = -1;
   std::uint16_t port_ = 0;
+  std::uint16_t https_port_ = 0;
 };
 
 } // namespace repasse

@@ -318,6 +318,15 @@ BOOST_AUTO_TEST_CASE(processors_that_are_all_open_do_not_make_it_unready) {
                           "processor fallback: open, latency 0.0 ms, since 1.0 s, said well 0.0 s ago\n"));
 }
 
+BOOST_AUTO_TEST_CASE(why_a_processor_is_not_reached_by_tls_is_told_whichever_reactor_saw_it) {
+  std::vector<reactor_report> reports = {fresh_report(), fresh_report()};
+  reports[1].processors[0].tls_trouble = "certificate has expired";
+  const http_response page = readiness_page(two_processors(), reports, false, now);
+  BOOST_TEST(page.body.find(" s, TLS handshake failed: certificate has expired\nprocessor fallback: ") !=
+             std::string::npos);
+  BOOST_TEST(page.body.find("TLS", page.body.find("fallback")) == std::string::npos);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace repasse
