@@ -6,6 +6,7 @@ usage: walk.py DOCUMENT REPASSE PROCESSOR_SIMULATOR
 """
 
 import decimal
+import gzip
 import sys
 
 import scenes
@@ -95,8 +96,8 @@ class Walk:
             self.compare_body(content[answer.media_type]["schema"], answer, where)
 
     def compare_body(self, schema, answer, where):
-        is_json = answer.media_type.endswith("json") and "Content-Encoding" not in answer.fields
-        value = parse(answer.body) if is_json else answer.body.decode("utf-8", "replace")
+        body = gzip.decompress(answer.body) if answer.fields.get("Content-Encoding") == "gzip" else answer.body
+        value = parse(body) if answer.media_type.endswith("json") else body.decode("utf-8", "replace")
         for error in self.document.errors(value, schema):
             self.note(f"{where}: {error[:300]}")
         if answer.media_type == "application/problem+json" and value["status"] != answer.status:
