@@ -82,6 +82,9 @@ const std::vector<endpoints::route>& endpoints::routes() {
       {"GET", "/processors", &endpoints::processors},
       {"GET", "/healthz", &endpoints::alive},
       {"GET", "/readyz", &endpoints::readiness},
+      {"GET", "/", &endpoints::file},
+      {"GET", "/dashboard/{file}", &endpoints::file},
+      {"GET", "/openapi.json", &endpoints::file},
       {"GET", "/admin/audit", &endpoints::audit},
       {"GET", "/admin/cache/stats", &endpoints::cache_stats},
       {"POST", "/admin/cache/invalidate/payments", &endpoints::invalidate_all},
@@ -108,7 +111,7 @@ task<http_response> endpoints::answer(endpoint_request request) {
   for (const route& one : routes()) {
     const std::optional<std::string_view> id = match_path(one.path, path);
     if (!id) continue;
-    const question to{request, *parameters, *id};
+    const question to{request, *parameters, *id, path};
     if (one.method == method && one.call != nullptr) co_return co_await (this->*one.call)(to);
     allowed.append(allowed.empty() ? "" : ", ").append(one.method == "GET" ? "GET, HEAD" : one.method);
   }

@@ -33,7 +33,8 @@ public:
   struct question {
     const endpoint_request& request;
     const query_parameters& parameters;
-    std::string_view id; ///< what stands in place of the path's `{correlationId}`
+    std::string_view id;   ///< what stands in place of the path's `{…}`
+    std::string_view path; ///< decoded
   };
   using handler = task<http_response> (endpoints::*)(const question& to);
   struct route {
@@ -52,6 +53,8 @@ private:
   task<http_response> processors(const question& to);
   task<http_response> alive(const question& to);
   task<http_response> readiness(const question& to);
+  // Of a browser: endpoints_pages.cpp.
+  task<http_response> file(const question& to);
   // Of an administrator: endpoints_admin.cpp.
   task<http_response> audit(const question& to);
   task<http_response> cache_stats(const question& to);

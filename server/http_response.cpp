@@ -29,6 +29,8 @@ std::string_view reason_phrase(int status) {
     return "OK";
   case 202:
     return "Accepted";
+  case 304:
+    return "Not Modified";
   case 400:
     return "Bad Request";
   case 401:
@@ -87,9 +89,12 @@ void write_response(std::string& to, const http_response& response, connection_f
   if (fate == connection_fate::close) to.append("Connection: close\r\n");
   if (fate == connection_fate::keep_http10) to.append("Connection: keep-alive\r\n");
   if (!response.body.empty()) to.append("Content-Type: ").append(response.content_type).append("\r\n");
-  to.append("Content-Length: ");
-  write_number(to, response.body.size());
-  to.append("\r\n\r\n");
+  if (response.status != 304) { // whose length would be that of what is not sent
+    to.append("Content-Length: ");
+    write_number(to, response.body.size());
+    to.append("\r\n");
+  }
+  to.append("\r\n");
   if (!is_head) to.append(response.body);
 }
 

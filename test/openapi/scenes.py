@@ -36,6 +36,7 @@ def in_memory(walk, house):
         ADMIN_TOKEN=TOKEN, PROCESSOR_DEFAULT_URL=house.processor(), PROCESSOR_FALLBACK_URL=house.processor()
     )
     what_clients_ask(walk, server)
+    what_a_browser_asks(walk, server)
     what_is_wrong_with_payments(walk, server)
     what_is_wrong_with_parameters(walk, server)
     what_the_administrator_asks(walk, server)
@@ -71,6 +72,20 @@ def what_clients_ask(walk, server):
     for name in ("getSummary", "listProcessors", "getHealth", "getReadiness"):
         walk.head(server, name, walk.ask(server, name, 200))
     walk.ask(server, "getSummary", 200, target="?from=2025-07-15T12:34:56.123456789+02:00&to=2025-07-15%2014:34")
+
+
+def what_a_browser_asks(walk, server):
+    for name in ("getDashboard", "getDashboardFile", "getDocument"):
+        answer = walk.ask(server, name, 200)
+        walk.head(server, name, answer)
+        walk.ask(server, name, 304, headers={"If-None-Match": answer.fields["ETag"]})
+        walk.ask(server, name, 200, headers={"If-None-Match": '"another"'})
+        by_gzip = {"Accept-Encoding": "gzip"}
+        walk.ask(server, name, 200, headers=by_gzip)
+        walk.ask(server, name, 304, headers={**by_gzip, "If-None-Match": "*"})
+    for name in ("dashboard.css", "dashboard.js", "chart.js", "favicon.svg"):
+        walk.ask(server, "getDashboardFile", 200, target=f"/dashboard/{name}")
+    walk.ask(server, "getDashboardFile", 404, target="/dashboard/nothing")
 
 
 def what_is_wrong_with_payments(walk, server):
