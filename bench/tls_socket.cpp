@@ -16,7 +16,8 @@ tls_identity::tls_identity(const std::string& certificate_file, const std::strin
   SSL_CTX* const settings = settings_.get();
   if (settings == nullptr || SSL_CTX_use_certificate_chain_file(settings, certificate_file.c_str()) != 1 ||
       SSL_CTX_use_PrivateKey_file(settings, key_file.c_str(), SSL_FILETYPE_PEM) != 1)
-    throw std::runtime_error("expected a certificate and its key, PEM, in " + certificate_file + " and " + key_file);
+    throw std::runtime_error("expected a certificate and its key, PEM, in " + certificate_file + " and " +
+                             key_file);
   SSL_CTX_set_mode(settings, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                  SSL_MODE_RELEASE_BUFFERS);
 }

@@ -1,4 +1,5 @@
-// TLS on the processor simulator's side: what recv(2) and send(2) are for its plain sockets. OpenSSL is behind it.
+// TLS on the processor simulator's side: what recv(2) and send(2) are for its plain sockets. OpenSSL is
+// behind it.
 #pragma once
 
 #include <sys/types.h>

@@ -70,7 +70,8 @@ endpoints::endpoints(clock& time, ledger& books, copies kept, const config& sett
       copies_(kept),
       settings_(settings),
       names_(settings.processor_names()),
-      all_(all) {}
+      all_(all),
+      metrics_(time, settings, all) {}
 
 const std::vector<endpoints::route>& endpoints::routes() {
   static const std::vector<route> table = {
@@ -85,6 +86,7 @@ const std::vector<endpoints::route>& endpoints::routes() {
       {"GET", "/", &endpoints::file},
       {"GET", "/dashboard/{file}", &endpoints::file},
       {"GET", "/openapi.json", &endpoints::file},
+      {"GET", "/metrics", &endpoints::metrics},
       {"GET", "/admin/audit", &endpoints::audit},
       {"GET", "/admin/cache/stats", &endpoints::cache_stats},
       {"POST", "/admin/cache/invalidate/payments", &endpoints::invalidate_all},
@@ -243,6 +245,8 @@ task<http_response> endpoints::readiness(const question&) {
   const auto reports = co_await all_.gather<reactor_report>(clock_, asked + reactors::gather_limit, look);
   co_return readiness_page(settings_, reports, all_.is_draining(), clock_.now());
 }
+
+task<http_response> endpoints::metrics(const question&) { return metrics_.answer(); }
 
 /// Empty if the request is the administrator's. Without a token configured there are no such paths.
 task<std::optional<http_response>> endpoints::admin_refusal(const endpoint_request& request) {

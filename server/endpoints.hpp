@@ -6,6 +6,7 @@
 #include "server/http_response.hpp"
 #include "server/http_session.hpp"
 #include "server/http_target.hpp"
+#include "server/metrics.hpp"
 #include "server/reactors.hpp"
 #include "storage/cached_ledger.hpp"
 #include "storage/intake.hpp"
@@ -28,6 +29,7 @@ public:
   endpoints(clock& time, ledger& books, copies kept, const config& settings, reactors& all);
 
   task<http_response> answer(endpoint_request request);
+  [[nodiscard]] const duration_histogram& scrapes() const { return metrics_.scrapes(); }
 
   /// One request, for the handler of its path; valid until that has answered.
   struct question {
@@ -53,6 +55,7 @@ private:
   task<http_response> processors(const question& to);
   task<http_response> alive(const question& to);
   task<http_response> readiness(const question& to);
+  task<http_response> metrics(const question& to);
   // Of a browser: endpoints_pages.cpp.
   task<http_response> file(const question& to);
   // Of an administrator: endpoints_admin.cpp.
@@ -70,6 +73,7 @@ private:
   const config& settings_;
   std::vector<std::string> names_; ///< of the processors, in order
   reactors& all_;
+  metrics_page metrics_;
 };
 
 } // namespace repasse

@@ -40,6 +40,20 @@ bool is_payment(const http_request& request) {
   return target && target->path() == "/payments";
 }
 
+int status_of(accept_verdict verdict) {
+  switch (verdict) {
+  case accept_verdict::accepted:
+  case accept_verdict::replayed:
+    return 202;
+  case accept_verdict::conflict:
+    return 409;
+  case accept_verdict::overloaded:
+  case accept_verdict::unavailable:
+    return 503;
+  }
+  return 503;
+}
+
 connection_fate fate_of(const http_request& request) {
   if (!request.keep_alive) return connection_fate::close;
   return request.version == 10 ? connection_fate::keep_http10 : connection_fate::keep;
@@ -118,7 +132,7 @@ void http_session::consume(std::span<char> bytes) {
 
 void http_session::handle(const http_request& request) {
   if (is_payment(request)) return handle_payment(request);
-  exchange& one = begin(request);
+  exchange& one = begin(request, kind_of(request.method, request.target));
   blocked_ = true;
   one.request = std::make_unique<endpoint_request>(endpoint_request{
       std::string{request.method}, std::string{request.target}, std::string{request.content_type},
@@ -130,11 +144,12 @@ void http_session::handle_payment(const http_request& request) {
   posted_payment payment;
   json_refusal refusal;
   if (!is_json(request.content_type)) {
-    return finish(begin(request), problem(415, "Content-Type must be application/json"));
+    return finish(begin(request, endpoint_kind::post_payment),
+                  problem(415, "Content-Type must be application/json"));
   }
   if (!parse_posted_payment(request.body, payment, refusal))
-    return finish(begin(request), problem(refusal.status, refusal.detail));
-  begin(request);
+    return finish(begin(request, endpoint_kind::post_payment), problem(refusal.status, refusal.detail));
+  begin(request, endpoint_kind::post_payment);
   const auto number = first_number_ + static_cast<std::uint32_t>(exchanges_.size() - 1);
   listener_.flow_.accept(payment, {&listener::answered, &listener_, {number_, generation_, number}});
 }
@@ -142,12 +157,14 @@ void http_session::handle_payment(const http_request& request) {
 void http_session::refuse(int status, std::string_view detail) {
   exchange& one = exchanges_.emplace_back();
   one.fate = connection_fate::close;
+  one.kind = endpoint_kind::malformed;
   no_more_requests_ = true;
   finish(one, problem(status, detail));
 }
 
-http_session::exchange& http_session::begin(const http_request& request) {
+http_session::exchange& http_session::begin(const http_request& request, endpoint_kind kind) {
   exchange& one = exchanges_.emplace_back();
+  one.kind = kind;
   one.fate = listener_.retiring_ ? connection_fate::close : fate_of(request);
   one.is_head = request.is_head;
   if (one.fate == connection_fate::close) no_more_requests_ = true;
@@ -167,6 +184,7 @@ void http_session::begin_next() {
 void http_session::answer(std::uint32_t number, accept_verdict verdict) {
   exchange& one = exchanges_[number - first_number_];
   one.prepared = &listener_.prepared(verdict, one.fate);
+  listener_.counted_.count(endpoint_kind::post_payment, status_of(verdict));
   one.is_ready = true;
   listener_.mark(*this);
 }
@@ -178,6 +196,7 @@ void http_session::answer(std::uint32_t number, const http_response& response) {
 
 void http_session::finish(exchange& one, const http_response& response) {
   write_response(one.text, response, one.fate, one.is_head, listener_.wall_);
+  listener_.counted_.count(one.kind, response.status);
   one.is_ready = true;
   listener_.mark(*this);
 }

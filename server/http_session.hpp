@@ -4,6 +4,7 @@
 // Built and owned by its listener.
 #pragma once
 
+#include "server/http_figures.hpp"
 #include "server/http_parser.hpp"
 #include "server/http_response.hpp"
 #include "server/payment_flow.hpp"
@@ -62,6 +63,7 @@ private:
     std::string text;                          ///< one made for this request
     std::unique_ptr<endpoint_request> request; ///< not begun yet
     connection_fate fate = connection_fate::keep;
+    endpoint_kind kind = endpoint_kind::other;
     bool is_head = false;
     bool is_ready = false;
   };
@@ -73,7 +75,7 @@ private:
   void handle(const http_request& request);
   void handle_payment(const http_request& request);
   void refuse(int status, std::string_view detail);
-  exchange& begin(const http_request& request);
+  exchange& begin(const http_request& request, endpoint_kind kind);
   void finish(exchange& one, const http_response& response);
   void begin_next();
   std::string& gather();

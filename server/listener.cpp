@@ -118,6 +118,7 @@ void listener::open(int socket) {
 }
 
 void listener::turn_away(int socket) {
+  ++counted_.turned_away;
   std::string text;
   http_response response = problem(503, "more connections are open than is allowed");
   response.headers = retry_after;

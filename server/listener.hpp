@@ -36,6 +36,7 @@ public:
   /// No new connections; those that are idle are closed, the others after their answers.
   void stop();
   [[nodiscard]] std::size_t connections() const { return open_; }
+  [[nodiscard]] const http_figures& figures() const { return counted_; }
 
 private:
   friend class http_session;
@@ -80,6 +81,7 @@ private:
   bool turn_posted_ = false;
   wall_time wall_{};
   prepared_answers prepared_;
+  http_figures counted_;
   std::vector<char> input_; ///< where every read of every session goes first
   std::string output_;      ///< where the answers of one session are gathered
   task_group tasks_;

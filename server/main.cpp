@@ -1,6 +1,7 @@
 // The program: reads the configuration, opens the sockets, runs one reactor per thread until a signal.
 // Exit status: 0 after a clean stop, 2 for a bad configuration or command line, 1 for anything else.
 
+#include "server/build_info.hpp"
 #include "server/config.hpp"
 #include "server/config_database.hpp"
 #include "server/healthcheck.hpp"
@@ -132,7 +133,7 @@ int run(std::span<const std::string_view> arguments) {
     return EXIT_SUCCESS;
   }
   if (command == "--version") {
-    std::printf("repasse %s\n", REPASSE_VERSION);
+    std::printf("repasse %s\n", std::string{build_version}.c_str());
     return EXIT_SUCCESS;
   }
   if (!command.empty() && command != "--check-config" && command != "--healthcheck")

@@ -165,6 +165,7 @@ reactor::reactor(const config& settings, shared_storage& storage, reactors& all,
       listener_(clock_, poller_, flow_,
                 [this](endpoint_request request) { return endpoints_.answer(std::move(request)); },
                 all.connections(), {.connections_max = settings.max_connections}),
+      lag_(clock_),
       tasks_(clock_),
       ending_(clock_) {}
 
@@ -192,6 +193,7 @@ void reactor::run() {
   ownership_.start();
   prober_.start();
   listener_.start();
+  lag_.start();
   context_.run();
 }
 
@@ -315,6 +317,36 @@ reactor_report reactor::report() const {
   made.has_epoch = flow_.epoch() != 0;
   made.can_accept = flow_.can_accept(made.books.is_up);
   made.since = std::max(started_, flow_.can_accept_since());
+  made.figures = figures(now);
+  return made;
+}
+
+reactor_figures reactor::figures(steady_time now) const {
+  reactor_figures made;
+  made.flow = flow_.figures();
+  made.in_doubt = flow_.in_doubt();
+  made.oldest_waiting = flow_.oldest_waiting();
+  made.oldest_in_doubt = flow_.oldest_in_doubt();
+  for (const auto& one : processors_) {
+    reactor_figures::of_processor& seen = made.processors.emplace_back();
+    for (std::size_t i = 0; i < seen.seen.size(); ++i)
+      seen.seen[i] = one->seen(static_cast<evidence>(i));
+    seen.charges = one->charges();
+    seen.connections = one->connections();
+    seen.opened = one->circuit().opened();
+    seen.closed = one->circuit().closed();
+  }
+  made.epochs = ownership_.counted();
+  made.is_eldest = ownership_.is_eldest();
+  if (flow_.epoch() != 0) made.beat_age = now - flow_.last_beat();
+  if (database_) made.database = database_->figures_by_use();
+  if (redis_) made.redis = redis_->figures();
+  if (watcher_) made.heard = watcher_->counted();
+  if (cache_) made.cached = cache_->last_content();
+  if (importer_) made.imports = importer_->figures();
+  made.http = listener_.figures();
+  made.lag = lag_.late();
+  made.scrapes = endpoints_.scrapes();
   return made;
 }
 

@@ -9,11 +9,13 @@
 #include "server/endpoints.hpp"
 #include "server/importer.hpp"
 #include "server/listener.hpp"
+#include "server/loop_lag.hpp"
 #include "server/migrator.hpp"
 #include "server/ownership.hpp"
 #include "server/payment_flow.hpp"
 #include "server/poller.hpp"
 #include "server/processor.hpp"
+#include "server/reactor_figures.hpp"
 #include "storage/cached_ledger.hpp"
 #include "storage/intake.hpp"
 #include "storage/memory_ledger.hpp"
@@ -67,6 +69,7 @@ struct reactor_report {
   bool has_epoch = false;
   bool can_accept = false;
   steady_time since{}; ///< when that last changed
+  reactor_figures figures;
 };
 
 /// What the reactors of a process share of their storage: built by main before them, destroyed after them.
@@ -111,6 +114,7 @@ public:
 private:
   task<> drain(steady_time due);
   [[nodiscard]] prober::calls probe_calls();
+  [[nodiscard]] reactor_figures figures(steady_time now) const;
   [[nodiscard]] std::unique_ptr<watcher> make_watcher(const config& settings, std::uint32_t number);
   void tell_change(processor_index index, bool closed);
   epoch_id show(std::string& json) const;
@@ -138,6 +142,7 @@ private:
   prober prober_;
   endpoints endpoints_;
   listener listener_;
+  loop_lag lag_;
   task_group tasks_;
   task_group ending_;
 };

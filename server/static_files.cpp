@@ -46,8 +46,7 @@ bool takes_gzip(std::string_view accept_encoding) {
     accept_encoding.remove_prefix(comma == std::string_view::npos ? accept_encoding.size() : comma + 1);
     const std::size_t semicolon = one.find(';');
     const std::string_view coding = trimmed(one.substr(0, semicolon));
-    const bool taken =
-        semicolon == std::string_view::npos || !is_zero_weight(one.substr(semicolon + 1));
+    const bool taken = semicolon == std::string_view::npos || !is_zero_weight(one.substr(semicolon + 1));
     if (same_word(coding, "gzip") || same_word(coding, "x-gzip")) return taken;
     if (coding == "*") any = taken;
   }

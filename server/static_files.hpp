@@ -1,5 +1,5 @@
-// The files that the program holds within itself: the dashboard with Chart.js, and the document of the API. The
-// build takes every file of server/dashboard/ (embed_files.cmake); nothing is read while serving.
+// The files that the program holds within itself: the dashboard with Chart.js, and the document of the API.
+// The build takes every file of server/dashboard/ (embed_files.cmake); nothing is read while serving.
 #pragma once
 
 #include "server/http_response.hpp"
@@ -19,7 +19,8 @@ struct static_file {
 };
 [[nodiscard]] std::span<const static_file> static_files();
 
-/// 200, or 304 where `if_none_match` names what would be sent, or 404. The other two are the request's fields.
+/// 200, or 304 where `if_none_match` names what would be sent, or 404. The other two are the request's
+/// fields.
 [[nodiscard]] http_response static_answer(std::string_view path, std::string_view accept_encoding,
                                           std::string_view if_none_match);
 

@@ -13,26 +13,6 @@ namespace {
 using namespace std::chrono_literals;
 using seen_processor = reactor_report::seen_processor;
 
-/// One processor as all reactors together see it: the least closed breaker, the newest health, the sums.
-seen_processor merge(std::span<const reactor_report> reports, std::size_t index) {
-  seen_processor merged;
-  for (const reactor_report& report : reports) {
-    if (index >= report.processors.size()) continue; // a reactor that did not answer
-    const seen_processor& one = report.processors[index];
-    const bool worse = one.circuit == breaker::state::open || merged.circuit == breaker::state::closed;
-    if (worse) merged.circuit = one.circuit;
-    if (worse || one.circuit == merged.circuit) merged.since = std::max(merged.since, one.since);
-    merged.in_flight += one.in_flight;
-    merged.oldest_open = std::max(merged.oldest_open, one.oldest_open);
-    merged.expected = std::max(merged.expected, one.expected);
-    merged.latencies.add(one.latencies);
-    if (one.health && (!merged.health || merged.health->heard < one.health->heard))
-      merged.health = one.health;
-    if (!one.tls_trouble.empty()) merged.tls_trouble = one.tls_trouble;
-  }
-  return merged;
-}
-
 double millis(std::chrono::nanoseconds time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }
@@ -122,11 +102,30 @@ std::string absence_lines(std::span<const reactor_report> reports) {
 
 } // namespace
 
+reactor_report::seen_processor merge_processor(std::span<const reactor_report> reports, std::size_t index) {
+  seen_processor merged;
+  for (const reactor_report& report : reports) {
+    if (index >= report.processors.size()) continue; // a reactor that did not answer
+    const seen_processor& one = report.processors[index];
+    const bool worse = one.circuit == breaker::state::open || merged.circuit == breaker::state::closed;
+    if (worse) merged.circuit = one.circuit;
+    if (worse || one.circuit == merged.circuit) merged.since = std::max(merged.since, one.since);
+    merged.in_flight += one.in_flight;
+    merged.oldest_open = std::max(merged.oldest_open, one.oldest_open);
+    merged.expected = std::max(merged.expected, one.expected);
+    merged.latencies.add(one.latencies);
+    if (one.health && (!merged.health || merged.health->heard < one.health->heard))
+      merged.health = one.health;
+    if (!one.tls_trouble.empty()) merged.tls_trouble = one.tls_trouble;
+  }
+  return merged;
+}
+
 std::string processors_json(const config& settings, std::span<const reactor_report> reports) {
   std::string json = R"({"processors":[)";
   for (std::size_t i = 0; i < settings.processors.size(); ++i) {
     const processor_settings& configured = settings.processors[i];
-    const seen_processor seen = merge(reports, i);
+    const seen_processor seen = merge_processor(reports, i);
     json += fmt::format(
         R"({}{{"name":"{}","fee":{},"breaker":"{}","health":{},"inFlight":{},"expectedMillis":{:.3f},)"
         R"("oldestUnansweredMillis":{:.3f},"latency":{{"calls":{},"p50Millis":{:.3f},"p90Millis":{:.3f},"p99Millis":{:.3f}}}}})",
@@ -207,7 +206,7 @@ http_response readiness_page(const config& settings, std::span<const reactor_rep
   response.body += redis_line(reports, now);
   response.body += intake_line(reports);
   for (std::size_t i = 0; i < settings.processors.size(); ++i) {
-    const seen_processor seen = merge(reports, i);
+    const seen_processor seen = merge_processor(reports, i);
     response.body +=
         fmt::format("processor {}: {}, latency {:.1f} ms, since {:.1f} s", settings.processors[i].name,
                     to_string(seen.circuit), millis(seen.latencies.percentile(0.5)), seconds_ago(seen.since));

@@ -13,6 +13,10 @@
 
 namespace repasse {
 
+/// One processor as all reactors together see it: the least closed breaker, the newest health, the sums.
+[[nodiscard]] reactor_report::seen_processor merge_processor(std::span<const reactor_report> reports,
+                                                             std::size_t index);
+
 /// `{"processors":[{"name","fee","breaker","health":{…}|null,"inFlight","expectedMillis","latency":{…}}]}`
 [[nodiscard]] std::string processors_json(const config& settings, std::span<const reactor_report> reports);
 

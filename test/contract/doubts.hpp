@@ -16,7 +16,8 @@ inline amend_item change_to(status wished, std::uint64_t number, std::uint32_t v
 }
 
 /// Requires that it is in doubt for that reason, for at least `least`.
-inline void require_doubt(const payment_record& of, std::string_view reason, std::chrono::milliseconds least) {
+inline void require_doubt(const payment_record& of, std::string_view reason,
+                          std::chrono::milliseconds least) {
   BOOST_REQUIRE(of.status == status::unknown);
   BOOST_REQUIRE(of.doubt.has_value());
   BOOST_TEST(of.doubt->reason == reason);

@@ -1,5 +1,5 @@
-// Processors that are reached by https alone, through the real repasse: settled, asked, probed, and never paid
-// where the certificate is wrong. What each cut means is http_client_tls_test's.
+// Processors that are reached by https alone, through the real repasse: settled, asked, probed, and never
+// paid where the certificate is wrong. What each cut means is http_client_tls_test's.
 #define BOOST_TEST_MODULE https
 #include "test/certificates.hpp"
 #include "test/end_to_end/payer.hpp"
@@ -20,7 +20,8 @@ using namespace std::chrono_literals;
 
 /// The files of one authority, and of a certificate that it gave.
 struct issued_files {
-  explicit issued_files(const certificate_claims& claims = {}) : issued_files(certificate_authority(), claims) {}
+  explicit issued_files(const certificate_claims& claims = {})
+      : issued_files(certificate_authority(), claims) {}
   issued_files(const certificate_authority& from, const certificate_claims& claims)
       : issued_files(from.pem(), from.issue(claims)) {}
   issued_files(const std::string& authority_pem, const certificate& own)
@@ -76,8 +77,8 @@ BOOST_AUTO_TEST_CASE(the_books_agree_with_processors_that_fail_drop_and_lie) {
   stack.configure_one(0, "failure", R"({"failure":true})");
   stack.post(300, 8);
   stack.configure_one(0, "failure", R"({"failure":false})");
-  for (const char* const mode :
-       {"take-then-drop", "take-then-reset", "half-answer", "nonsense", "error-when-taken", "drop-before-take"})
+  for (const char* const mode : {"take-then-drop", "take-then-reset", "half-answer", "nonsense",
+                                 "error-when-taken", "drop-before-take"})
     stack.configure("hostile", std::string(R"({"mode":")") + mode + R"(","share":0.1})");
   stack.post(600, 8);
   stack.configure("hostile", R"({"mode":"none"})");
@@ -150,12 +151,13 @@ BOOST_AUTO_TEST_CASE(without_a_file_the_systems_authorities_decide) {
 }
 
 BOOST_AUTO_TEST_CASE(a_bad_file_of_authorities_is_found_by_the_check_of_the_configuration) {
-  const finished_run run = run_repasse(
-      {"--check-config"},
-      {{"PROCESSOR_DEFAULT_URL", "https://bank.example"}, {"PROCESSOR_DEFAULT_CA_FILE", "/nowhere/ca.pem"}});
+  const finished_run run =
+      run_repasse({"--check-config"}, {{"PROCESSOR_DEFAULT_URL", "https://bank.example"},
+                                       {"PROCESSOR_DEFAULT_CA_FILE", "/nowhere/ca.pem"}});
   BOOST_TEST(run.status == 2);
-  BOOST_TEST(run.errors == "error: PROCESSOR_DEFAULT_CA_FILE=/nowhere/ca.pem: expected a file that can be read: "
-                           "No such file or directory\n");
+  BOOST_TEST(run.errors ==
+             "error: PROCESSOR_DEFAULT_CA_FILE=/nowhere/ca.pem: expected a file that can be read: "
+             "No such file or directory\n");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

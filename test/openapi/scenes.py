@@ -69,7 +69,7 @@ def what_clients_ask(walk, server):
     walk.ask(server, "listPayments", 200, target=f"?limit=1000&cursor={cursor}")
     walk.ask(server, "listPayments", 200, target="?limit=&status=&unknown=parameter")
     walk.ask(server, "listPayments", 200, target="?from=2999-01-01&to=2000-01-01")
-    for name in ("getSummary", "listProcessors", "getHealth", "getReadiness"):
+    for name in ("getSummary", "listProcessors", "getHealth", "getReadiness", "getMetrics"):
         walk.head(server, name, walk.ask(server, name, 200))
     walk.ask(server, "getSummary", 200, target="?from=2025-07-15T12:34:56.123456789+02:00&to=2025-07-15%2014:34")
 

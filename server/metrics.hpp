@@ -1,0 +1,74 @@
+// GET /metrics: what all reactors have counted and measured, gathered from their reports. doc/metrics.md is
+// the list; its parts are written by
+//   metrics_payments.cpp    posts, settles, latencies, the ledger's calls
+//   metrics_processors.cpp  sends, breakers, connections to processors
+//   metrics_stores.cpp      PostgreSQL, epochs, Redis, cache, intake
+//   metrics_process.cpp     HTTP, reactors, log, process
+#pragma once
+
+#include "server/config.hpp"
+#include "server/http_response.hpp"
+#include "server/metric_set.hpp"
+#include "server/reactors.hpp"
+#include "storage/clock.hpp"
+#include "storage/histogram.hpp"
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace repasse {
+
+struct reactor_report;
+
+/// One per reactor, built by its endpoints.
+class metrics_page {
+public:
+  metrics_page(clock& time, const config& settings, reactors& all)
+      : clock_(time), settings_(settings), all_(all) {}
+
+  task<http_response> answer();
+  /// CPU time of those answered here, of all reactors together.
+  [[nodiscard]] const duration_histogram& scrapes() const { return scrapes_; }
+
+private:
+  clock& clock_;
+  const config& settings_;
+  reactors& all_;
+  duration_histogram scrapes_;
+};
+
+/// What a scrape is made of.
+struct metrics_source {
+  metrics_source(const config& how, std::span<const reactor_report> reports);
+
+  const config& settings;
+  std::span<const reactor_report> by_reactor; ///< also of those that did not answer
+  std::vector<const reactor_report*> present; ///< of those that did
+  steady_time now{};
+  wall_time wall{};
+  std::size_t connections = 0; ///< open, of HTTP
+  bool is_draining = false;
+};
+
+[[nodiscard]] std::string metrics_text(const metrics_source& from);
+
+void add_payment_metrics(metric_set& to, const metrics_source& from);
+void add_processor_metrics(metric_set& to, const metrics_source& from);
+void add_store_metrics(metric_set& to, const metrics_source& from);
+void add_process_metrics(metric_set& to, const metrics_source& from);
+
+/// Of the reports of all that answered: `part(report)` added up.
+template <typename Part>
+auto sum_of(const metrics_source& from, Part part) {
+  decltype(part(*from.present.front())) sum{};
+  for (const reactor_report* one : from.present) {
+    if constexpr (requires { sum.add(part(*one)); })
+      sum.add(part(*one));
+    else
+      sum += part(*one);
+  }
+  return sum;
+}
+
+} // namespace repasse

@@ -1,0 +1,236 @@
+// What /metrics makes of the reports of several reactors. That it agrees with the books is metrics_test's of
+// end_to_end.
+#include "server/http_figures.hpp"
+#include "server/metrics.hpp"
+#include "server/process_figures.hpp"
+#include "server/reactor.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
+
+namespace repasse {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr steady_time now{1h};
+
+config two_processors() {
+  config settings;
+  settings.processors.resize(2);
+  settings.processors[0].name = "default";
+  settings.processors[0].fee_ppm = 50'000;
+  settings.processors[1].name = "fallback";
+  settings.processors[1].fee_ppm = 150'000;
+  return settings;
+}
+
+reactor_report report_of_one() {
+  reactor_report report;
+  report.books.kind = "memory";
+  report.processors.resize(2);
+  report.figures.processors.resize(2);
+  report.figures.flow.settled.resize(2);
+  return report;
+}
+
+/// All that is optional is there.
+reactor_report full_report() {
+  reactor_report report = report_of_one();
+  report.books.kind = "postgresql";
+  report.books.ahead = -40ms;
+  report.processors[0].health = health_report{.failing = true, .min_response_time = 250ms, .heard = now - 3s};
+  report.redis.emplace().hears = true;
+  report.taking_in.emplace().is_open = true;
+  report.copy.last_written = now - 1s;
+  report.figures.database = postgres_ledger::pools{{}, {}, {}, pg_figures{}};
+  report.figures.redis = redis_figures{};
+  report.figures.heard = watcher::figures{};
+  report.figures.cached = cached_ledger::content{.payments = 7, .memory_bytes = 700};
+  report.figures.is_eldest = true;
+  report.figures.beat_age = 20ms;
+  return report;
+}
+
+config full_config() {
+  config settings = two_processors();
+  settings.use_database_storage = true;
+  settings.use_redis_session_cache = true;
+  return settings;
+}
+
+std::string text_of(const config& settings, const std::vector<reactor_report>& reports) {
+  metrics_source from(settings, reports);
+  from.now = now;
+  from.wall = wall_time{1h};
+  return metrics_text(from);
+}
+
+/// `name{labels} value` is a line of it.
+bool has(const std::string& text, const std::string& line) {
+  return text.find("\n" + line + "\n") != text.npos;
+}
+
+/// Of the lines `# TYPE name kind`.
+std::set<std::string> families_in(const std::string& text) {
+  std::set<std::string> names;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with("# TYPE ")) names.insert(line.substr(7, line.find(' ', 7) - 7));
+  return names;
+}
+
+/// What stands between backquotes and begins as our names do.
+std::set<std::string> documented_families() {
+  std::ifstream file(REPASSE_METRICS_DOCUMENT);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::set<std::string> names;
+  for (std::size_t at = text.find('`'); at != text.npos; at = text.find('`', at + 1)) {
+    const std::size_t end = text.find('`', at + 1);
+    if (end == text.npos) break;
+    const std::string word = text.substr(at + 1, end - at - 1);
+    const bool is_name = word.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == word.npos;
+    if (is_name && (word.starts_with("repasse_") || word.starts_with("process_"))) names.insert(word);
+    at = end;
+  }
+  return names;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(metrics)
+
+BOOST_AUTO_TEST_CASE(reactors_are_added_up) {
+  std::vector<reactor_report> reports(2, report_of_one());
+  reports[0].flow.accepted = 3;
+  reports[1].flow.accepted = 4;
+  reports[0].flow.of(refusal::backlog) = 5;
+  reports[1].figures.flow.settled[1] = {.requests = 2, .amount_cents = 1'005};
+  reports[0].figures.flow.end_to_end.observe(5ms);
+  reports[1].figures.flow.end_to_end.observe(7ms);
+  reports[1].figures.processors[0].seen[static_cast<std::size_t>(evidence::timed_out)] = 9;
+  const std::string text = text_of(two_processors(), reports);
+  BOOST_TEST(has(text, R"(repasse_payments_posted_total{outcome="accepted"} 7)"), text);
+  BOOST_TEST(has(text, R"(repasse_payments_posted_total{outcome="refused"} 5)"));
+  BOOST_TEST(has(text, R"(repasse_payments_refused_total{reason="backlog"} 5)"));
+  BOOST_TEST(has(text, R"(repasse_payments_settled_total{processor="fallback"} 2)"));
+  BOOST_TEST(has(text, R"(repasse_settled_amount_cents_total{processor="fallback"} 1005)"));
+  BOOST_TEST(has(text, R"(repasse_settled_fees_cents_total{processor="fallback"} 150.75)"));
+  BOOST_TEST(has(text, R"(repasse_end_to_end_duration_seconds_bucket{le="0.0025"} 0)"));
+  BOOST_TEST(has(text, R"(repasse_end_to_end_duration_seconds_bucket{le="0.005"} 1)"));
+  BOOST_TEST(has(text, R"(repasse_end_to_end_duration_seconds_bucket{le="0.01"} 2)"));
+  BOOST_TEST(has(text, R"(repasse_end_to_end_duration_seconds_bucket{le="+Inf"} 2)"));
+  BOOST_TEST(has(text, "repasse_end_to_end_duration_seconds_count 2"));
+  BOOST_TEST(has(text, "repasse_end_to_end_duration_seconds_sum 0.012"));
+  BOOST_TEST(has(text, R"(repasse_sends_total{processor="default",evidence="timed_out"} 9)"));
+}
+
+BOOST_AUTO_TEST_CASE(a_reactor_that_does_not_answer_is_left_out_and_shown) {
+  std::vector<reactor_report> reports{reactor_report{}, report_of_one()};
+  reports[1].held = 6;
+  const std::string text = text_of(two_processors(), reports);
+  BOOST_TEST(has(text, R"(repasse_reactor_up{reactor="0"} 0)"), text);
+  BOOST_TEST(has(text, R"(repasse_reactor_up{reactor="1"} 1)"));
+  BOOST_TEST(has(text, "repasse_payments_held 6"));
+  BOOST_TEST(has(text, R"(repasse_ledger_up{kind="memory"} 1)"));
+  BOOST_TEST(text.find(R"(repasse_epoch{reactor="0"})") == text.npos);
+}
+
+BOOST_AUTO_TEST_CASE(also_all_of_them) {
+  const std::string text = text_of(full_config(), std::vector<reactor_report>(2));
+  BOOST_TEST(has(text, R"(repasse_reactor_up{reactor="1"} 0)"), text);
+}
+
+BOOST_AUTO_TEST_CASE(the_oldest_is_the_oldest_of_all) {
+  std::vector<reactor_report> reports(2, report_of_one());
+  reports[0].figures.oldest_in_doubt = 1500ms;
+  reports[1].figures.oldest_in_doubt = 300ms;
+  reports[1].figures.oldest_waiting = 20ms;
+  const std::string text = text_of(two_processors(), reports);
+  BOOST_TEST(has(text, "repasse_oldest_in_doubt_seconds 1.5"), text);
+  BOOST_TEST(has(text, "repasse_oldest_waiting_seconds 0.02"));
+}
+
+BOOST_AUTO_TEST_CASE(a_breaker_is_in_one_state_and_it_is_the_worst) {
+  std::vector<reactor_report> reports(2, report_of_one());
+  reports[1].processors[0].circuit = breaker::state::open;
+  const std::string text = text_of(two_processors(), reports);
+  BOOST_TEST(has(text, R"(repasse_breaker_state{processor="default",state="open"} 1)"), text);
+  BOOST_TEST(has(text, R"(repasse_breaker_state{processor="default",state="closed"} 0)"));
+  BOOST_TEST(has(text, R"(repasse_breaker_state{processor="fallback",state="closed"} 1)"));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_configured_is_missing_rather_than_zero) {
+  const std::string text = text_of(two_processors(), {report_of_one()});
+  for (const std::string prefix : {"repasse_database_", "repasse_redis_", "repasse_cache_", "repasse_totals_",
+                                   "repasse_intake_", "repasse_clock_", "repasse_health_"})
+    BOOST_TEST(text.find("# TYPE " + prefix) == text.npos, prefix);
+}
+
+BOOST_AUTO_TEST_CASE(the_intake_is_as_old_as_its_oldest_payment) {
+  std::vector<reactor_report> reports(2, full_report());
+  reports[0].taking_in->figures.entries = 3;
+  reports[0].taking_in->figures.oldest = wall_time{1h} - 2500ms;
+  reports[1].taking_in->figures.oldest = wall_time{1h} - 500ms;
+  reports[1].taking_in->is_open = false;
+  const std::string text = text_of(full_config(), reports);
+  BOOST_TEST(has(text, "repasse_intake_lag_seconds 2.5"), text);
+  BOOST_TEST(has(text, "repasse_intake_entries 3"));
+  BOOST_TEST(has(text, "repasse_intake_open 0"));
+}
+
+BOOST_AUTO_TEST_CASE(the_document_names_every_family_and_no_other) {
+  const std::set<std::string> shown = families_in(text_of(full_config(), {full_report()}));
+  const std::set<std::string> documented = documented_families();
+  for (const std::string& name : shown)
+    BOOST_TEST(documented.contains(name), name << " is not documented");
+  for (const std::string& name : documented)
+    BOOST_TEST(shown.contains(name), name << " is not shown");
+}
+
+BOOST_AUTO_TEST_CASE(paths_are_of_few_kinds_whatever_clients_think_of) {
+  BOOST_TEST(to_string(kind_of("GET", "/payments-summary?from=x")) == "summary");
+  BOOST_TEST(to_string(kind_of("GET", "/payments?limit=3")) == "payments");
+  BOOST_TEST(to_string(kind_of("GET", "/payments/4a7901b8")) == "payment");
+  BOOST_TEST(to_string(kind_of("GET", "http://repasse/metrics")) == "metrics");
+  BOOST_TEST(to_string(kind_of("POST", "/admin/whatever/there/is")) == "admin");
+  BOOST_TEST(to_string(kind_of("GET", "/dashboard/dashboard.js")) == "dashboard");
+  BOOST_TEST(to_string(kind_of("GET", "/../etc/passwd")) == "other");
+  BOOST_TEST(to_string(kind_of("GET", "nonsense")) == "other");
+}
+
+BOOST_AUTO_TEST_CASE(a_status_that_nobody_expects_is_counted_with_all_such) {
+  http_figures answers;
+  answers.count(endpoint_kind::payment, 299);
+  answers.count(endpoint_kind::payment, 777);
+  answers.count(endpoint_kind::payment, 404);
+  BOOST_TEST(answers.answers(endpoint_kind::payment, http_figures::statuses.size() - 1) == 2U);
+  http_figures sum;
+  sum.add(answers);
+  sum.add(answers);
+  std::vector<reactor_report> reports{report_of_one()};
+  reports[0].figures.http = sum;
+  const std::string text = text_of(two_processors(), reports);
+  BOOST_TEST(has(text, R"(repasse_http_requests_total{endpoint="payment",code="other"} 4)"), text);
+  BOOST_TEST(has(text, R"(repasse_http_requests_total{endpoint="payment",code="404"} 2)"));
+}
+
+BOOST_AUTO_TEST_CASE(the_system_tells_of_this_process) {
+  const process_figures told = read_process_figures();
+  BOOST_TEST(told.cpu_seconds > 0);
+  BOOST_TEST(told.resident_bytes > 1'000'000U);
+  BOOST_TEST(told.max_fds > 0U);
+  BOOST_REQUIRE(told.open_fds.has_value());
+  const std::size_t before = *told.open_fds;
+  const std::ifstream one_more("/proc/self/statm");
+  BOOST_TEST(read_process_figures().open_fds.value_or(0) == before + 1);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace repasse
