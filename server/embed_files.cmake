@@ -1,7 +1,7 @@
 # Writes OUTPUT, a source that holds the files that server/static_files.hpp names, as they are and by gzip:
 #   cmake -D OUTPUT=… -D FILES=/path=file|/path=file… -P embed_files.cmake
 # The same files make the same bytes, on every machine.
-set(types html "text/html; charset=utf-8" css "text/css; charset=utf-8" js "text/javascript; charset=utf-8"
+set(types html "text/html\; charset=utf-8" css "text/css\; charset=utf-8" js "text/javascript\; charset=utf-8"
   svg "image/svg+xml" json "application/json")
 
 function(read_bytes name literal size)

@@ -86,6 +86,8 @@ def what_a_browser_asks(walk, server):
     for name in ("dashboard.css", "dashboard.js", "chart.js", "favicon.svg"):
         walk.ask(server, "getDashboardFile", 200, target=f"/dashboard/{name}")
     walk.ask(server, "getDashboardFile", 404, target="/dashboard/nothing")
+    if walk.ask(server, "getDocument", 200).body != walk.path.read_bytes():
+        walk.note("the server's document is another one")
 
 
 def what_is_wrong_with_payments(walk, server):

@@ -7,6 +7,7 @@ usage: walk.py DOCUMENT REPASSE PROCESSOR_SIMULATOR
 
 import decimal
 import gzip
+import pathlib
 import sys
 
 import scenes
@@ -17,6 +18,7 @@ from house import House
 UNDOCUMENTED_FIELDS = {"Date", "Content-Length", "Content-Type", "Connection"}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE")
 MONEY = ("amount", "totalAmount")
+ALWAYS_UTF_8 = ("text/event-stream",)
 # Operation and status that the walk does not provoke, and why.
 NOT_PROVOKED = {}
 
@@ -24,12 +26,14 @@ NOT_PROVOKED = {}
 class Walk:
     """Compares answers with the document, and remembers what has been seen of it."""
 
-    def __init__(self, document):
-        self.document = document
-        self.operations = {operation.id: operation for operation in document.operations()}
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.document = Document.load(path)
+        self.operations = {operation.id: operation for operation in self.document.operations()}
         self.wrong = []
         self.seen = set()
         self.seen_fields = set()
+        self.seen_types = set()
 
     def note(self, wrong):
         if wrong not in self.wrong:
@@ -93,6 +97,10 @@ class Walk:
         elif answer.media_type not in content:
             self.note(f"{where}: is {answer.media_type or 'empty'}")
         else:
+            self.seen_types.add((*place, answer.media_type))
+            kind = answer.fields["Content-Type"]
+            if kind.startswith("text/") and kind not in ALWAYS_UTF_8 and not kind.endswith("; charset=utf-8"):
+                self.note(f"{where}: {kind} does not say that it is UTF-8")
             self.compare_body(content[answer.media_type]["schema"], answer, where)
 
     def compare_body(self, schema, answer, where):
@@ -156,6 +164,9 @@ class Walk:
                 for name in response.get("headers", {}):
                     if (operation.id, status, name) not in self.seen_fields:
                         yield f"{operation} {status}: {name} was not seen"
+                for media_type in response.get("content", {}):
+                    if (operation.id, status, media_type) not in self.seen_types:
+                        yield f"{operation} {status}: {media_type} was not seen"
         for place in NOT_PROVOKED:
             if place in self.seen:
                 yield f"{place} was seen after all"
@@ -185,8 +196,7 @@ def money_errors(value):
 
 
 def main():
-    document = Document.load(sys.argv[1])
-    walk = Walk(document)
+    walk = Walk(sys.argv[1])
     for scene in scenes.ALL:
         with House(*sys.argv[2:]) as house:
             scene(walk, house)
