@@ -64,16 +64,12 @@ function table(heads, lines) {
 
 const examplesOf = media => ('example' in media ? [media.example] : Object.values(media.examples ?? {}).map(each => each.value));
 
-function code(text) {
-  const block = make('pre', '', make('code', '', text));
-  block.tabIndex = 0; // it may be wider than the screen
-  return block;
-}
+const code = text => make('pre', '', make('code', '', text));
 
 function body(content) {
   return Object.entries(content ?? {}).flatMap(([type, media]) => {
     const lines = members(media.schema);
-    return [make('p', 'soft', make('code', '', type)), ...(type.startsWith('application/problem') || !lines.length ? [] : [table(['member', 'is', ''], lines)]),
+    return [make('p', 'soft', make('code', '', type)), ...(type.startsWith('application/problem') || !lines.length ? [] : [table(['member', 'is', 'meaning'], lines)]),
       ...examplesOf(media).map(each => code(typeof each === 'string' ? each : json(each)))];
   });
 }
@@ -85,7 +81,7 @@ function response(status, given) {
     return [name, 'example' in header ? header.example : kindOf(follow(header.schema)), header.description + (header.required ? '' : ' Not always there.')];
   });
   const details = make('details', 'status', make('summary', '', make('b', '', status), ...inline(told.description)),
-    make('div', '', ...(headers.length ? [table(['header', 'is', ''], headers)] : []), ...body(told.content)));
+    make('div', '', ...(headers.length ? [table(['header', 'is', 'meaning'], headers)] : []), ...body(told.content)));
   details.dataset.kind = status[0];
   return details;
 }
@@ -112,7 +108,7 @@ function show(method, path, operation, shared, common) {
     make('header', '', make('h3', '', make('span', `method ${method}`, method.toUpperCase()), make('code', '', path)), make('p', '', operation.summary),
       ...(needsKey ? [make('span', 'key', 'X-Admin-Token')] : [])),
     ...words(operation.description), code(curl(method, path, operation, parameters)),
-    ...(parameters.length ? [make('h4', '', 'Parameters'), table(['parameter', 'is', ''],
+    ...(parameters.length ? [make('h4', '', 'Parameters'), table(['parameter', 'is', 'meaning'],
       parameters.map(each => [each.name, `${each.in}, ${kindOf(follow(each.schema))}${each.required ? '; needed' : ''}`, each.description]))] : []),
     ...(operation.requestBody ? [make('h4', '', 'Body'), ...body(operation.requestBody.content)] : []),
     make('h4', '', 'Answers'), ...own.map(([status, each]) => response(status, each)), general);
