@@ -13,7 +13,7 @@
 namespace repasse::requests {
 
 inline std::string id_of(std::size_t number) {
-  char text[37];
+  char text[41];
   std::snprintf(text, sizeof text, "4a7901b8-7d26-4d9d-aa19-%012zx", number);
   return text;
 }
