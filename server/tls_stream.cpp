@@ -39,9 +39,8 @@ tls_trust::tls_trust(std::string host) : host_(std::move(host)), settings_(SSL_C
   REPASSE_CHECK(SSL_CTX_set_min_proto_version(settings, TLS1_2_VERSION) == 1);
   REPASSE_CHECK(SSL_CTX_set_alpn_protos(settings, protocols.data(), protocols.size()) == 0);
   SSL_CTX_set_options(settings, SSL_OP_NO_RENEGOTIATION);
-  // Buffers of 16 KiB each way only while something is under way: most connections are idle.
-  SSL_CTX_set_mode(settings, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                                 SSL_MODE_RELEASE_BUFFERS);
+  // Not SSL_MODE_RELEASE_BUFFERS, which would allocate two of 16 KiB for every payment.
+  SSL_CTX_set_mode(settings, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_read_ahead(settings, 1); // one read for a record, not one for its head and one for its body
   SSL_CTX_set_session_cache_mode(settings, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(settings, &tls_stream::keep);
