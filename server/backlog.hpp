@@ -18,7 +18,8 @@ struct held_payment {
   payment_id id{};
   std::uint64_t amount_cents : 40;
   std::uint64_t attempts : 16;
-  std::uint64_t : 8;
+  std::uint64_t traced : 1 = 0; ///< payment_traces may have its trace
+  std::uint64_t : 7;
   /// Of its row.
   std::uint32_t version = 0;
   /// When it began to wait, in milliseconds of the reactor's clock, modulo 2^32.

@@ -82,6 +82,8 @@ struct config {
 
   /// In configured order.
   [[nodiscard]] std::vector<std::string> processor_names() const;
+  /// A request that takes longer is logged: several statements are in one, and the way to them.
+  [[nodiscard]] std::chrono::milliseconds slow_request() const { return 5 * slow_query; }
 };
 
 inline constexpr std::size_t reactors_max = 256;

@@ -1,5 +1,6 @@
 #include "server/endpoints.hpp"
 
+#include "server/log.hpp"
 #include "server/parameters.hpp"
 #include "server/payment_json.hpp"
 #include "server/reactor.hpp"
@@ -12,6 +13,9 @@ using namespace std::chrono_literals;
 
 /// Each wrong token costs the caller this long.
 constexpr std::chrono::nanoseconds wrong_token_pause = 1s;
+
+/// Of a method and a target, in the log.
+constexpr std::size_t request_text_max = 200;
 
 /// Of an answer that the ledger has not vouched for, being away.
 constexpr std::string_view from_redis = "Repasse-Source: redis\r\n";
@@ -96,6 +100,34 @@ const std::vector<endpoints::route>& endpoints::routes() {
 }
 
 task<http_response> endpoints::answer(endpoint_request request) {
+  request_steps steps(clock_);
+  http_response response = co_await find_answer(request, steps);
+  note(request, steps, response.status);
+  co_return response;
+}
+
+/// Logs it if its client traces it, or if it was slow.
+void endpoints::note(const endpoint_request& request, const request_steps& steps, int status) {
+  const std::chrono::nanoseconds took = steps.took();
+  const bool is_slow = took > settings_.slow_request();
+  if (!is_slow && request.traceparent.empty()) return;
+  const std::optional<trace_context> trace = parse_traceparent(request.traceparent);
+  const bool is_traced = trace && trace->is_sampled;
+  if (!is_traced && !(is_slow && slow_lines_.take(clock_.now()))) return;
+  log_fields fields;
+  fields.add("method", request.method.substr(0, request_text_max))
+      .add("target", request.target.substr(0, request_text_max));
+  if (trace) fields.add("traceId", to_string(trace->trace)).add("parentId", span_text(trace->parent));
+  fields.add_json("status", std::to_string(status))
+      .add_json("ms", fmt::format("{:.3f}", std::chrono::duration<double, std::milli>(took).count()))
+      .add_json("spans", steps.json());
+  if (is_slow)
+    log_with(spdlog::level::warn, "slow request", fields);
+  else
+    log_trace("request", fields);
+}
+
+task<http_response> endpoints::find_answer(const endpoint_request& request, request_steps& steps) {
   const std::optional<http_target> target = http_target::parse(request.method, request.target);
   if (!target) co_return problem(400, "the request target is malformed");
   const std::string_view path = target->path();
@@ -113,7 +145,7 @@ task<http_response> endpoints::answer(endpoint_request request) {
   for (const route& one : routes()) {
     const std::optional<std::string_view> id = match_path(one.path, path);
     if (!id) continue;
-    const question to{request, *parameters, *id, path};
+    const question to{request, *parameters, *id, path, steps};
     if (one.method == method && one.call != nullptr) co_return co_await (this->*one.call)(to);
     allowed.append(allowed.empty() ? "" : ", ").append(one.method == "GET" ? "GET, HEAD" : one.method);
   }
@@ -131,10 +163,14 @@ task<http_response> endpoints::summary(const question& to) {
   if (!read_window(to.parameters, window, wrong)) co_return refused(wrong);
   if (!ledger_.health().is_up) // answers not yet in the books would be waited for
     co_return co_await copied_summary(window);
-  const steady_time due = clock_.now() + reactors::gather_limit;
+  const steady_time asked = clock_.now();
+  const steady_time due = asked + reactors::gather_limit;
   auto flush = [due](reactor& one) { return one.flow().flush(due); };
   co_await all_.gather<bool>(clock_, due, flush);
+  const steady_time flushed = clock_.now();
   const auto totals = co_await ledger_.summarize(window);
+  to.steps.add("flush", asked, flushed);
+  to.steps.add("ledger", flushed, clock_.now());
   if (!totals) co_return co_await copied_summary(window);
   http_response response;
   write_summary(response.body, *totals, names_);
@@ -165,7 +201,9 @@ task<http_response> endpoints::payments(const question& to) {
   if (!read_window(to.parameters, wanted.accepted, wrong) ||
       !read_limit(to.parameters, wanted.limit, wrong) || !read_filters(to.parameters, names_, wanted, wrong))
     co_return refused(wrong);
+  const steady_time asked = clock_.now();
   const auto found = co_await ledger_.read_page(wanted);
+  to.steps.add("ledger", asked, clock_.now());
   if (!found) co_return unavailable();
   http_response response;
   write_page(response.body, *found, names_);
@@ -176,10 +214,14 @@ task<http_response> endpoints::payment(const question& to) {
   const std::optional<payment_id> wanted = parse_payment_id(to.id);
   if (!wanted) co_return problem(404, "no such payment: a correlationId is a UUID");
   cached_ledger::found_payment found;
+  const steady_time asked = clock_.now();
   if (copies_.payments != nullptr)
     found = co_await copies_.payments->look_up(*wanted);
   else
     found.payment = co_await ledger_.find(*wanted);
+  const steady_time looked_up = clock_.now();
+  if (copies_.payments != nullptr) to.steps.add("cache", asked, asked + found.asked_redis);
+  to.steps.add("ledger", asked + found.asked_redis, looked_up);
   if ((!found.payment || !*found.payment) && copies_.taken_in != nullptr) {
     const auto taken = co_await copies_.taken_in->find(*wanted);
     if (taken && *taken) {
@@ -192,6 +234,7 @@ task<http_response> endpoints::payment(const question& to) {
     } else if (found.payment) {
       found.payment = co_await ledger_.find(*wanted); // it may have been imported since
     }
+    to.steps.add("intake", looked_up, clock_.now());
   }
   if (!found.payment) co_return unavailable();
   if (!*found.payment) co_return problem(404, "no such payment");

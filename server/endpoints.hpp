@@ -8,6 +8,8 @@
 #include "server/http_target.hpp"
 #include "server/metrics.hpp"
 #include "server/reactors.hpp"
+#include "server/request_steps.hpp"
+#include "server/token_bucket.hpp"
 #include "storage/cached_ledger.hpp"
 #include "storage/intake.hpp"
 #include "storage/totals_copy.hpp"
@@ -37,6 +39,7 @@ public:
     const query_parameters& parameters;
     std::string_view id;   ///< what stands in place of the path's `{…}`
     std::string_view path; ///< decoded
+    request_steps& steps;
   };
   using handler = task<http_response> (endpoints::*)(const question& to);
   struct route {
@@ -48,6 +51,8 @@ public:
   static const std::vector<route>& routes();
 
 private:
+  task<http_response> find_answer(const endpoint_request& request, request_steps& steps);
+  void note(const endpoint_request& request, const request_steps& steps, int status);
   task<http_response> summary(const question& to);
   task<http_response> payments(const question& to);
   task<http_response> payment(const question& to);
@@ -74,6 +79,7 @@ private:
   std::vector<std::string> names_; ///< of the processors, in order
   reactors& all_;
   metrics_page metrics_;
+  token_bucket slow_lines_{1, 10};
 };
 
 } // namespace repasse

@@ -136,7 +136,8 @@ void http_session::handle(const http_request& request) {
   blocked_ = true;
   one.request = std::make_unique<endpoint_request>(endpoint_request{
       std::string{request.method}, std::string{request.target}, std::string{request.content_type},
-      std::string{request.admin_token}, std::string{request.body}, std::string{request.header}});
+      std::string{request.admin_token}, std::string{request.body}, std::string{request.header},
+      std::string{request.traceparent}});
   if (pending() == 1) begin_next();
 }
 
@@ -151,7 +152,8 @@ void http_session::handle_payment(const http_request& request) {
     return finish(begin(request, endpoint_kind::post_payment), problem(refusal.status, refusal.detail));
   begin(request, endpoint_kind::post_payment);
   const auto number = first_number_ + static_cast<std::uint32_t>(exchanges_.size() - 1);
-  listener_.flow_.accept(payment, {&listener::answered, &listener_, {number_, generation_, number}});
+  listener_.flow_.accept(payment, {&listener::answered, &listener_, {number_, generation_, number}},
+                         request.traceparent);
 }
 
 void http_session::refuse(int status, std::string_view detail) {

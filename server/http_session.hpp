@@ -26,6 +26,7 @@ struct endpoint_request {
   std::string admin_token;
   std::string body;
   std::string header; ///< whole
+  std::string traceparent;
 
   [[nodiscard]] std::string_view field(std::string_view lower_case_name) const {
     return find_field(header, lower_case_name);

@@ -56,6 +56,7 @@ payment_flow::payment_flow(clock& time, ledger& books, intake* taking_in,
       settlements_(time, settings.batch_max),
       flush_wanted_(time),
       work_(time),
+      traces_(settings.trace_seed),
       tasks_(time) {
   figures_.settled.resize(processors.size());
   if (is_planted(planted::send_unasked)) config_.asks_first = false;
@@ -75,20 +76,27 @@ void payment_flow::start() {
 
 // 1. Accept: route it, hold it, put it into the next batch.
 
-void payment_flow::accept(const posted_payment& payment, const accept_reply& reply) {
-  if (stuck_) return divert(payment, clock_.now(), reply);
-  if (held_.size() < config_.backlog_max) return hold(payment, {}, reply);
-  if (!ledger_.health().is_up) return divert(payment, clock_.now(), reply);
+void payment_flow::accept(const posted_payment& payment, const accept_reply& reply,
+                          std::string_view traceparent) {
+  if (!stuck_ && held_.size() < config_.backlog_max) return hold(payment, {}, reply, traceparent);
+  if (stuck_ || !ledger_.health().is_up) {
+    const steady_time now = clock_.now();
+    std::optional<trace_key> trace;
+    if (traces_.wants(traceparent, now) && traces_.begin({payment.id}, traceparent, now))
+      trace = {payment.id};
+    return divert(payment, now, reply, trace);
+  }
   accept_reply client = reply;
   turn_away(client, refusal::backlog);
 }
 
 void payment_flow::import(const taken_payment& payment, const accept_reply& reply) {
-  if (!stuck_) return hold({payment.id, payment.amount_cents}, payment.accepted_at, reply);
+  if (!stuck_) return hold({payment.id, payment.amount_cents}, payment.accepted_at, reply, {});
   reply.answer(reply.who, reply.where, accept_verdict::unavailable);
 }
 
-void payment_flow::hold(const posted_payment& payment, wall_time accepted_at, const accept_reply& reply) {
+void payment_flow::hold(const posted_payment& payment, wall_time accepted_at, const accept_reply& reply,
+                        std::string_view traceparent) {
   const steady_time now = clock_.now();
   held_payment held;
   held.id = payment.id;
@@ -97,6 +105,8 @@ void payment_flow::hold(const posted_payment& payment, wall_time accepted_at, co
   held.since_ms = since(now);
   entry one;
   one.slot = held_.hold(held);
+  if (traces_.wants(traceparent, now))
+    held_[one.slot].traced = traces_.begin(key_of(one.slot), traceparent, now);
   one.token = ++next_token_;
   one.accepted_at = accepted_at;
   one.began = now;
@@ -134,7 +144,8 @@ task<> payment_flow::append(std::span<entry> batch, steady_time begun) {
                              .amount_cents = static_cast<std::int64_t>(held.amount_cents),
                              .token = one.token,
                              .accepted_at = one.is_import() ? one.accepted_at : wall,
-                             .processor = one.at});
+                             .processor = one.at,
+                             .trace = trace_of(one.slot)});
   }
   bool in_doubt = false;
   for (;;) {
@@ -153,7 +164,7 @@ task<> payment_flow::append(std::span<entry> batch, steady_time begun) {
     case ledger_status::done:
       stuck_ = false;
       vouched_ = true;
-      co_return conclude(batch, epoch, now);
+      co_return conclude(batch, epoch, begun, now);
     case ledger_status::unavailable:
       vouched_ = false;
       if (in_doubt) {
@@ -181,9 +192,12 @@ task<> payment_flow::append(std::span<entry> batch, steady_time begun) {
   }
 }
 
-void payment_flow::conclude(std::span<entry> batch, epoch_id epoch, steady_time now) {
+void payment_flow::conclude(std::span<entry> batch, epoch_id epoch, steady_time begun, steady_time now) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
     entry& one = batch[i];
+    if (held_[one.slot].traced) trace_append(one, begun, now, append_items_[i].answer);
+    if (now - one.began > config_.slow_after && !one.is_import())
+      tell_slow(held_[one.slot].id, append_items_[i].trace, "ledger", begun - one.began, now - begun);
     accept_verdict verdict = accept_verdict::accepted;
     std::uint64_t* counter = &counters_.accepted;
     switch (append_items_[i].answer) {
@@ -243,7 +257,10 @@ void payment_flow::answer(accept_reply& reply, accept_verdict verdict) {
 }
 
 void payment_flow::conclude_fresh(const entry& one, bool still_ours) {
-  if (!still_ours) return let_go(one); // whoever takes the row over goes on with it
+  if (!still_ours) { // whoever takes the row over goes on with it
+    end_trace(one.slot, left_to_another);
+    return let_go(one);
+  }
   held_[one.slot].version = 1;
   if (one.at != no_processor) {
     tasks_.spawn(process(one.slot, one.at));
@@ -269,7 +286,10 @@ void payment_flow::refuse(std::span<entry> batch) {
     if (one.is_import())
       answer(one.reply, accept_verdict::unavailable);
     else if (const accept_reply reply = std::exchange(one.reply, {}); reply.answer != nullptr)
-      divert({held_[one.slot].id, static_cast<std::int64_t>(held_[one.slot].amount_cents)}, one.began, reply);
+      divert({held_[one.slot].id, static_cast<std::int64_t>(held_[one.slot].amount_cents)}, one.began, reply,
+             held_[one.slot].traced ? std::optional(key_of(one.slot)) : std::nullopt);
+    else
+      end_trace(one.slot, "not written");
     if (is_planted(planted::intake_authorises_send) && one.at != no_processor && can_take_in())
       conclude_fresh(one, true);
     else
@@ -289,15 +309,18 @@ void payment_flow::give_up_waiting(std::span<entry> batch) {
     }
     const accept_reply reply = std::exchange(one.reply, {});
     if (reply.answer != nullptr)
-      divert({held_[one.slot].id, static_cast<std::int64_t>(held_[one.slot].amount_cents)}, one.began, reply);
+      divert({held_[one.slot].id, static_cast<std::int64_t>(held_[one.slot].amount_cents)}, one.began, reply,
+             std::nullopt);
   }
   appends_.drop([this](entry& one) { refuse({&one, 1}); });
 }
 
 // 2b. The ledger is away: Redis may take the payment in, durably. Whoever reaches the ledger imports it.
 
-void payment_flow::divert(const posted_payment& payment, steady_time began, const accept_reply& reply) {
-  if (can_take_in()) return diverted_.push({payment, began, reply});
+void payment_flow::divert(const posted_payment& payment, steady_time began, const accept_reply& reply,
+                          const std::optional<trace_key>& trace) {
+  if (can_take_in()) return diverted_.push({payment, began, reply, trace});
+  if (trace) traces_.end(*trace, "unavailable", clock_.now());
   accept_reply client = reply;
   turn_away(client, refusal::unavailable);
 }
@@ -311,14 +334,20 @@ task<> payment_flow::take_in() {
       intake_items_.push_back(
           {.id = one.payment.id, .amount_cents = one.payment.amount_cents, .accepted_at = now});
     taking_in_ = batch;
-    take_in_due_ = clock_.now() + take_in_patience;
+    const steady_time begun = clock_.now();
+    take_in_due_ = begun + take_in_patience;
     co_await intake_->take_in(intake_items_);
     take_in_due_ = never;
     is_intake_stuck_ = false;
     const steady_time done = clock_.now();
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      accept_reply& reply = batch[i].reply;
-      const std::chrono::nanoseconds took = done - batch[i].began;
+      diverted& one = batch[i];
+      accept_reply& reply = one.reply;
+      const std::chrono::nanoseconds took = done - one.began;
+      if (took > config_.slow_after)
+        tell_slow(one.payment.id, one.trace ? find_trace(*one.trace) : trace_id{}, "intake",
+                  begun - one.began, done - begun);
+      if (one.trace) trace_intake(one, begun, done, intake_items_[i].answer);
       switch (intake_items_[i].answer) {
       case intake_item::verdict::taken:
         tell(reply, accept_verdict::accepted, counters_.taken_in, took);
@@ -507,9 +536,7 @@ task<> payment_flow::process(held_slot slot, processor_index at) {
     case outcome::verdict::unknown:
       if (is_planted(planted::reroute_on_unknown)) break;
       if (is_planted(planted::trust_missing_in_doubt)) {
-        const payment_id id = held_[slot].id;
-        const holding held =
-            co_await processors_[at]->ask(id, static_cast<std::int64_t>(held_[slot].amount_cents));
+        const holding held = co_await ask(slot, at);
         if (held.what == holding::verdict::missing) break;
       }
       co_return co_await resolve(slot, at, to_string(seen.seen));
@@ -562,7 +589,21 @@ task<outcome> payment_flow::charge(held_slot slot, epoch_id epoch, processor_ind
   held_payment& held = held_[slot];
   if (held.attempts < std::numeric_limits<std::uint16_t>::max())
     held.attempts = (held.attempts + 1U) & 0xffff;
-  co_return co_await to.charge(held.id, static_cast<std::int64_t>(held.amount_cents), send_by());
+  const auto amount_cents = static_cast<std::int64_t>(held.amount_cents);
+  const steady_time begun = traced_now(slot);
+  const outcome seen = co_await to.charge(held.id, amount_cents, send_by(), context_of(slot));
+  if (held_[slot].traced) add_span(slot, "charge", begun, at, to_string(seen.seen));
+  co_return seen;
+}
+
+/// As processor::ask.
+task<holding> payment_flow::ask(held_slot slot, processor_index at) {
+  const held_payment& held = held_[slot];
+  const auto amount_cents = static_cast<std::int64_t>(held.amount_cents);
+  const steady_time begun = traced_now(slot);
+  const holding seen = co_await processors_[at]->ask(held.id, amount_cents, context_of(slot));
+  if (held_[slot].traced) add_span(slot, "ask", begun, at, to_string(seen.what));
+  co_return seen;
 }
 
 /// Every send to `from` is proved not taken: the row names `to` from here on, or none. False when it is no
@@ -600,6 +641,7 @@ task<bool> payment_flow::leave(held_slot slot, epoch_id epoch, processor_index f
 task<> payment_flow::resolve(held_slot slot, processor_index at, std::string_view unmarked) {
   const epoch_id epoch = epoch_;
   ++counters_.doubts;
+  if (held_[slot].traced) say(spdlog::level::warn, slot, "payment in doubt");
   doubt self(clock_, in_doubt_);
   doubts_[at].push_back(self);
   oldest_doubts_.push_back(self);
@@ -614,9 +656,7 @@ task<> payment_flow::resolve(held_slot slot, processor_index at, std::string_vie
       }
       unmarked = {};
     }
-    const payment_id id = held_[slot].id;
-    const auto amount_cents = static_cast<std::int64_t>(held_[slot].amount_cents);
-    const holding held = co_await processors_[at]->ask(id, amount_cents);
+    const holding held = co_await ask(slot, at);
     if (held.what == holding::verdict::same_amount) co_return settle(slot, at, held.requested_at);
     if (held.what == holding::verdict::other_amount)
       co_return co_await reject(slot, epoch, at, to_string(evidence::known_other));
@@ -670,7 +710,8 @@ task<> payment_flow::reject(held_slot slot, epoch_id epoch, processor_index at, 
   const bool applied = co_await amend(slot, epoch, payment_status::rejected, at, reason);
   if (applied) {
     ++counters_.rejected;
-    spdlog::error("payment {} rejected", to_string(held_[slot].id));
+    say(spdlog::level::err, slot, "payment rejected");
+    end_trace(slot, "rejected");
   } else {
     ++counters_.refused_rejections;
   }
@@ -691,6 +732,8 @@ void payment_flow::settle(held_slot slot, processor_index at, wall_time requeste
   one.item.attempts = static_cast<std::uint16_t>(held_[slot].attempts);
   one.item.processor = at;
   one.item.amount_cents = static_cast<std::int64_t>(held_[slot].amount_cents);
+  one.item.trace = trace_of(slot);
+  if (one.item.trace.exists()) traces_.find(key_of(slot))->await("settle", clock_.now());
   settlements_.push(one);
   if (held_.waiting() > 0) work_.notify();
 }
@@ -717,6 +760,7 @@ task<> payment_flow::settle_batches() {
 }
 
 void payment_flow::settled(std::span<const settlement> batch, std::span<const settle_item> items) {
+  const steady_time now = clock_.now();
   for (std::size_t i = 0; i < batch.size(); ++i) {
     switch (items[i].answer) {
     case settle_item::verdict::settled:
@@ -726,15 +770,17 @@ void payment_flow::settled(std::span<const settlement> batch, std::span<const se
       break;
     case settle_item::verdict::mismatch:
       ++counters_.mismatches;
-      spdlog::critical("payment {} was taken by {}, which its row does not name", to_string(items[i].id),
-                       processors_[items[i].processor]->settings().name);
+      say(spdlog::level::critical, batch[i].slot,
+          "payment was taken by a processor that its row does not name, " +
+              processors_[items[i].processor]->settings().name);
       break;
     case settle_item::verdict::missing:
       ++counters_.missing;
       if (batch[i].epoch == epoch_) // no purge came in between
-        spdlog::critical("payment {} was taken, and has no row", to_string(items[i].id));
+        say(spdlog::level::critical, batch[i].slot, "payment was taken, and has no row");
       break;
     }
+    if (held_[batch[i].slot].traced) trace_settled(batch[i].slot, items[i].answer, now);
     refusals_.erase(batch[i].slot);
     held_.release(batch[i].slot);
   }
@@ -765,6 +811,7 @@ task<bool> payment_flow::flush(steady_time due) {
 /// No longer ours: whoever owns the row goes on with it, or it is final.
 void payment_flow::forget(held_slot slot, processor_index at) {
   if (at != no_processor) processors_[at]->release();
+  end_trace(slot, left_to_another);
   refusals_.erase(slot);
   held_.release(slot);
   if (held_.waiting() > 0) work_.notify();

@@ -8,9 +8,12 @@
 
 #include "server/backlog.hpp"
 #include "server/flow_figures.hpp"
+#include "server/log.hpp"
 #include "server/payment_json.hpp"
+#include "server/payment_trace.hpp"
 #include "server/processor.hpp"
 #include "server/router.hpp"
+#include "server/token_bucket.hpp"
 #include "storage/batcher.hpp"
 #include "storage/intake.hpp"
 #include "storage/ledger.hpp"
@@ -68,6 +71,12 @@ public:
     std::chrono::nanoseconds settle_pause = std::chrono::milliseconds{10};
     /// Of the pauses, so that instances do not beat in step.
     std::uint32_t jitter_seed = 1;
+    /// Of the ids of traces, which are to be unique among all instances.
+    std::uint64_t trace_seed = 1;
+    /// Whoever settles tells by cache_written() of each settled item that has a trace.
+    bool is_told_of_cache = false;
+    /// A post that was answered later is logged, with where its time went.
+    std::chrono::nanoseconds slow_after = std::chrono::milliseconds{500};
   };
 
   /// `taking_in`: where payments go while the ledger is away; null: nowhere.
@@ -75,8 +84,8 @@ public:
                std::span<const std::unique_ptr<processor>> processors, const config& settings);
 
   void start();
-  /// Takes a payment in. The answer comes once it is durable.
-  void accept(const posted_payment& payment, const accept_reply& reply);
+  /// Takes a payment in. The answer comes once it is durable. `traceparent` as it came, perhaps empty.
+  void accept(const posted_payment& payment, const accept_reply& reply, std::string_view traceparent = {});
   /// The same for one out of the intake, accepted then: `unavailable` means that it has to stay there for
   /// now.
   void import(const taken_payment& payment, const accept_reply& reply);
@@ -104,6 +113,9 @@ public:
   /// Takes up own rows that memory does not hold, as if from another owner.
   task<> adopt_strays(std::span<const owned_row> rows);
   [[nodiscard]] std::size_t room() const;
+
+  /// The cache has, or has not, what was settled.
+  void cache_written(const payment_id& id, std::chrono::nanoseconds took, bool stored);
 
   /// Something was heard of a processor: payments that wait may have somewhere to go.
   void look_again() { work_.notify(); }
@@ -155,6 +167,7 @@ private:
     posted_payment payment;
     steady_time began{};
     accept_reply reply;
+    std::optional<trace_key> trace{};
   };
   /// A change of a row that a coroutine waits for.
   struct change {
@@ -201,15 +214,17 @@ private:
   template <typename T>
   using linked = boost::intrusive::list<T, boost::intrusive::constant_time_size<false>>;
 
-  void hold(const posted_payment& payment, wall_time accepted_at, const accept_reply& reply);
+  void hold(const posted_payment& payment, wall_time accepted_at, const accept_reply& reply,
+            std::string_view traceparent);
   task<> journal();
   task<> append(std::span<entry> batch, steady_time begun);
-  void conclude(std::span<entry> batch, epoch_id epoch, steady_time now);
+  void conclude(std::span<entry> batch, epoch_id epoch, steady_time begun, steady_time now);
   void conclude_fresh(const entry& one, bool still_ours);
   void let_go(const entry& one);
   void refuse(std::span<entry> batch);
   void give_up_waiting(std::span<entry> batch);
-  void divert(const posted_payment& payment, steady_time began, const accept_reply& reply);
+  void divert(const posted_payment& payment, steady_time began, const accept_reply& reply,
+              const std::optional<trace_key>& trace);
   task<> take_in();
   void look_after_stores();
   static void answer(accept_reply& reply, accept_verdict verdict);
@@ -230,6 +245,7 @@ private:
   task<> process(held_slot slot, processor_index at);
   task<bool> may_send(epoch_id epoch);
   task<outcome> charge(held_slot slot, epoch_id epoch, processor_index at);
+  task<holding> ask(held_slot slot, processor_index at);
   task<bool> leave(held_slot slot, epoch_id epoch, processor_index from, processor_index to);
   task<> resolve(held_slot slot, processor_index at, std::string_view unmarked);
   task<bool> resend(held_slot slot, epoch_id epoch, processor_index at, std::chrono::nanoseconds& pace_max);
@@ -251,6 +267,27 @@ private:
   task<> settle_batches();
   void settled(std::span<const settlement> batch, std::span<const settle_item> items);
   void note_settled(const settle_item& item);
+
+  // Of the few payments that are traced: payment_flow_trace.cpp.
+  static constexpr std::string_view left_to_another = "left to another owner";
+  [[nodiscard]] trace_key key_of(held_slot slot) const { return {held_[slot].id, slot}; }
+  [[nodiscard]] steady_time traced_now(held_slot slot) const {
+    return held_[slot].traced ? clock_.now() : steady_time{};
+  }
+  [[nodiscard]] trace_id trace_of(held_slot slot) {
+    return held_[slot].traced ? find_trace(key_of(slot)) : trace_id{};
+  }
+  [[nodiscard]] trace_id find_trace(const trace_key& key);
+  [[nodiscard]] std::optional<trace_context> context_of(held_slot slot);
+  void add_span(held_slot slot, std::string_view name, steady_time from, processor_index at,
+                std::string_view seen);
+  void trace_append(const entry& one, steady_time begun, steady_time now, append_item::verdict verdict);
+  void trace_intake(const diverted& one, steady_time begun, steady_time now, intake_item::verdict verdict);
+  void trace_settled(held_slot slot, settle_item::verdict verdict, steady_time now);
+  void end_trace(held_slot slot, std::string_view outcome);
+  void say(spdlog::level::level_enum level, held_slot slot, std::string_view text);
+  void tell_slow(const payment_id& id, trace_id trace, std::string_view store,
+                 std::chrono::nanoseconds waited, std::chrono::nanoseconds served);
 
   [[nodiscard]] steady_time send_by() const { return std::min(send_until_, last_send_); }
   [[nodiscard]] std::uint32_t since(steady_time now) const;
@@ -313,6 +350,8 @@ private:
   event work_;
   flow_counters counters_;
   flow_figures figures_;
+  payment_traces traces_;
+  token_bucket slow_lines_{1, 10};
   task_group tasks_;
 };
 

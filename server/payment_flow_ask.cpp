@@ -57,13 +57,11 @@ task<> payment_flow::ask_unasked() {
 /// One that has this payment says all there is to know. That none has it takes all of them to say, and so
 /// does that one has it with another amount.
 task<payment_flow::sighting> payment_flow::ask_all(unasked one) {
-  const payment_id id = held_[one.slot].id;
-  const auto amount_cents = static_cast<std::int64_t>(held_[one.slot].amount_cents);
   sighting seen{.what = holding::verdict::missing};
   bool all_answer = true;
   for (std::size_t i = 0; i < processors_.size(); ++i) {
     const auto at = static_cast<processor_index>(i);
-    const holding held = co_await processors_[at]->ask(id, amount_cents);
+    const holding held = co_await ask(one.slot, at);
     switch (held.what) {
     case holding::verdict::same_amount:
       co_return sighting{held.what, at, held.requested_at};

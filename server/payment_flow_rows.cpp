@@ -27,8 +27,11 @@ task<bool> payment_flow::amend(held_slot slot, epoch_id epoch, payment_status st
   wish.item.processor = at;
   wish.item.reason = reason;
   wish.item.amount_cents = static_cast<std::int64_t>(held_[slot].amount_cents);
+  wish.item.trace = trace_of(slot);
+  const steady_time begun = traced_now(slot);
   amends_.push(&wish);
   co_await wish.done.wait_until();
+  if (held_[slot].traced) add_span(slot, "amend", begun, at, to_string(status));
   if (wish.item.applied) held_[slot].version = wish.item.version + 1;
   co_return wish.item.applied;
 }
@@ -98,6 +101,7 @@ void payment_flow::lose_epoch() {
 }
 
 void payment_flow::forget_waiting() {
+  traces_.end_all(left_to_another, clock_.now());
   held_.forget_waiting();
   for (const held_slot slot : refused_waiting_) {
     refusals_.erase(slot);

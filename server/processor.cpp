@@ -1,5 +1,6 @@
 #include "server/processor.hpp"
 
+#include "server/log.hpp"
 #include "server/payment_json.hpp"
 #include "storage/planted.hpp"
 
@@ -141,9 +142,30 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(evidence::count)
     "lost",
     "nonsense"};
 
+void append_field(std::string& to, const std::optional<trace_context>& trace) {
+  if (!trace) return;
+  to.append("traceparent: ");
+  write_traceparent(to, *trace);
+  to.append("\r\n");
+}
+
 } // namespace
 
 std::string_view to_string(evidence seen) { return evidence_names[static_cast<std::size_t>(seen)]; }
+
+std::string_view to_string(holding::verdict what) {
+  switch (what) {
+  case holding::verdict::same_amount:
+    return "has it";
+  case holding::verdict::other_amount:
+    return "has another amount";
+  case holding::verdict::missing:
+    return "missing";
+  case holding::verdict::silent:
+    return "silent";
+  }
+  return "";
+}
 
 processor::processor(clock& time, poller& sockets, const config& settings)
     : clock_(time),
@@ -151,7 +173,7 @@ processor::processor(clock& time, poller& sockets, const config& settings)
       post_head_("POST " + settings.path_prefix + "/payments HTTP/1.1\r\nHost: " + settings.authority +
                  "\r\nContent-Type: application/json\r\nContent-Length: "),
       get_head_("GET " + settings.path_prefix),
-      get_tail_(" HTTP/1.1\r\nHost: " + settings.authority + "\r\nAccept: application/json\r\n\r\n"),
+      get_tail_(" HTTP/1.1\r\nHost: " + settings.authority + "\r\nAccept: application/json\r\n"),
       client_(time, sockets, settings.http),
       breaker_({.slow_after = settings.settle_within, .jitter_seed = settings.jitter_seed}),
       sends_(time, settings.in_flight_max),
@@ -164,7 +186,8 @@ bool processor::take_turn(const payment_id& id) {
   return true;
 }
 
-task<outcome> processor::charge(payment_id id, std::int64_t amount_cents, steady_time send_by) {
+task<outcome> processor::charge(payment_id id, std::int64_t amount_cents, steady_time send_by,
+                                std::optional<trace_context> trace) {
   open_call call;
   call.id = id;
   call.started = clock_.now();
@@ -183,7 +206,9 @@ task<outcome> processor::charge(payment_id id, std::int64_t amount_cents, steady
     write_charge(body, id, amount_cents, requested_at);
     std::string request;
     request.reserve(post_head_.size() + 8 + body.size());
-    request.append(post_head_).append(std::to_string(body.size())).append("\r\n\r\n").append(body);
+    request.append(post_head_).append(std::to_string(body.size())).append("\r\n");
+    append_field(request, trace);
+    request.append("\r\n").append(body);
     answer = co_await client_.exchange(*connection, request, due);
   }
   give_back_turn();
@@ -202,22 +227,22 @@ task<outcome> processor::charge(payment_id id, std::int64_t amount_cents, steady
   else
     learn(result.seen, took, call, ended);
   if (result.seen == evidence::known_silent || result.seen == evidence::failed_silent) {
-    const holding held = co_await ask(id, amount_cents);
+    const holding held = co_await ask(id, amount_cents, trace);
     result.seen = after_asking(result.seen, held.what);
     if (!is_planted(planted::own_time_for_known)) result.requested_at = held.requested_at;
   }
   result.what = verdict_of(result.seen);
-  note(result.seen);
+  note(result.seen, id, trace);
   co_return result;
 }
 
-task<holding> processor::ask(payment_id id, std::int64_t amount_cents) {
+task<holding> processor::ask(payment_id id, std::int64_t amount_cents, std::optional<trace_context> trace) {
   const steady_time due = clock_.now() + config_.ask_limit;
   bool may_ask = questions_.take();
   if (!may_ask) may_ask = co_await questions_.wait_until(due);
   if (!may_ask) co_return holding{};
   std::string path = "/payments/" + to_string(id);
-  const http_answer answer = co_await get(std::move(path), due);
+  const http_answer answer = co_await get(std::move(path), trace, due);
   questions_.give_back();
 
   holding held;
@@ -234,7 +259,7 @@ task<holding> processor::ask(payment_id id, std::int64_t amount_cents) {
 
 task<std::optional<health_report>> processor::ask_health(steady_time due) {
   std::string path = "/payments/service-health";
-  const http_answer answer = co_await get(std::move(path), due);
+  const http_answer answer = co_await get(std::move(path), std::nullopt, due);
   if (answer.what != http_answer::kind::answered || !is_success(answer.status)) co_return std::nullopt;
   const std::optional<processor_health> said = parse_processor_health(answer.body());
   if (!said) co_return std::nullopt;
@@ -246,11 +271,13 @@ task<std::optional<health_report>> processor::ask_health(steady_time due) {
   co_return report;
 }
 
-task<http_answer> processor::get(std::string path, steady_time due) {
+task<http_answer> processor::get(std::string path, std::optional<trace_context> trace, steady_time due) {
   http_answer answer;
   http_client::connection* const connection = co_await client_.connect(due);
   if (connection == nullptr) co_return answer;
-  const std::string request = get_head_ + path + get_tail_;
+  std::string request = get_head_ + path + get_tail_;
+  append_field(request, trace);
+  request.append("\r\n");
   answer = co_await client_.exchange(*connection, request, due);
   co_return answer;
 }
@@ -317,14 +344,18 @@ void processor::note_change(steady_time now) {
 }
 
 /// Counts what a send came to, and raises an alarm for what only a person can mend.
-void processor::note(evidence what) {
+void processor::note(evidence what, const payment_id& id, const std::optional<trace_context>& trace) {
   ++seen_[static_cast<std::size_t>(what)];
   if (what != evidence::misconfigured && what != evidence::refused && what != evidence::known_other) return;
   const steady_time now = clock_.now();
   steady_time& alarmed = alarmed_[static_cast<std::size_t>(what)];
   if (now - alarmed < log_pause) return;
   alarmed = now;
-  spdlog::error("processor {}: a payment came back: {}", config_.name, to_string(what));
+  log_fields fields;
+  fields.add("correlationId", to_string(id));
+  if (trace) fields.add("traceId", to_string(trace->trace));
+  log_with(spdlog::level::err,
+           fmt::format("processor {}: a payment came back: {}", config_.name, to_string(what)), fields);
 }
 
 void processor::answered(open_call& call) {

@@ -7,6 +7,7 @@
 #include "server/http_client.hpp"
 #include "server/places.hpp"
 #include "server/router.hpp"
+#include "server/trace_context.hpp"
 #include "storage/histogram.hpp"
 #include "storage/payment.hpp"
 
@@ -64,6 +65,8 @@ struct holding {
   wall_time requested_at{};
 };
 
+[[nodiscard]] std::string_view to_string(holding::verdict what);
+
 /// Built and run by its reactor. Every send is between reserve() and release().
 class processor {
 public:
@@ -100,11 +103,12 @@ public:
   void dismiss() { sends_.dismiss(); }
   /// One POST, by who has a turn, which ends here; and the question that some answers call for. `requestedAt`
   /// is stamped as the body is handed to the socket. Tells the breaker what it saw. Nothing is sent at
-  /// `send_by` or later.
-  task<outcome> charge(payment_id id, std::int64_t amount_cents, steady_time send_by);
+  /// `send_by` or later. `trace` goes along.
+  task<outcome> charge(payment_id id, std::int64_t amount_cents, steady_time send_by,
+                       std::optional<trace_context> trace = {});
   /// One GET, whatever the breaker says; at most asking_max at once, the others wait their turn, ask_limit
   /// in all.
-  task<holding> ask(payment_id id, std::int64_t amount_cents);
+  task<holding> ask(payment_id id, std::int64_t amount_cents, std::optional<trace_context> trace = {});
   /// One health call, by the prober alone.
   task<std::optional<health_report>> ask_health(steady_time due);
   void heard(const health_report& report);
@@ -154,7 +158,7 @@ private:
   };
   using open_calls = boost::intrusive::list<open_call, boost::intrusive::constant_time_size<false>>;
 
-  task<http_answer> get(std::string path, steady_time due);
+  task<http_answer> get(std::string path, std::optional<trace_context> trace, steady_time due);
   void answered(open_call& call);
   void learn(evidence what, std::chrono::nanoseconds took, const open_call& call, steady_time now);
   /// Of the breaker as it is now: a trial that was given up may be answered while another is under way.
@@ -162,7 +166,7 @@ private:
     return breaker_.now_in() == breaker::state::half_open && trial_ && *trial_ == id;
   }
   void note_change(steady_time now);
-  void note(evidence what);
+  void note(evidence what, const payment_id& id, const std::optional<trace_context>& trace);
 
   clock& clock_;
   config config_;

@@ -6,6 +6,8 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <random>
+
 namespace repasse {
 namespace {
 
@@ -56,6 +58,10 @@ payment_flow::config flow_config(const config& settings, std::uint32_t number) {
   how.backlog_max = share(settings.max_backlog, settings.reactors);
   how.hands_over = settings.use_database_storage;
   how.asks_first = settings.ask_first;
+  std::random_device drawn;
+  how.trace_seed = std::uint64_t{drawn()} << 32 | drawn();
+  how.is_told_of_cache = settings.use_redis_session_cache && !settings.redis_url.empty();
+  how.slow_after = settings.slow_request();
   return how;
 }
 
@@ -111,9 +117,11 @@ std::unique_ptr<intake> make_intake(clock& time, redis_connection* redis, const 
 }
 
 std::unique_ptr<cached_ledger> make_cache(clock& time, ledger& below, redis_connection* redis,
-                                          const redis_names& names, const config& settings) {
+                                          const redis_names& names, const config& settings,
+                                          decltype(cached_ledger::config::written) written) {
   if (!settings.use_redis_session_cache || redis == nullptr) return nullptr;
   cached_ledger::config how;
+  how.written = std::move(written);
   how.processors = settings.processor_names();
   how.ttl = settings.cache_ttl;
   return std::make_unique<cached_ledger>(time, below, *redis, names, how);
@@ -149,7 +157,10 @@ reactor::reactor(const config& settings, shared_storage& storage, reactors& all,
       names_(settings.redis_prefix),
       redis_(make_redis(clock_, settings, number)),
       cache_(make_cache(clock_, uppermost(nullptr, database_.get(), storage.memory), redis_.get(), names_,
-                        settings)),
+                        settings,
+                        [this](const payment_id& id, std::chrono::nanoseconds took, bool stored) {
+                          flow_.cache_written(id, took, stored);
+                        })),
       copy_(make_copy(clock_, database_.get(), cache_.get(), redis_.get(), names_, settings)),
       intake_(make_intake(clock_, redis_.get(), names_, settings, number)),
       watcher_(make_watcher(settings, number)),

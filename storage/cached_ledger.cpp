@@ -65,7 +65,9 @@ task<std::optional<std::optional<payment_record>>> cached_ledger::find(payment_i
 
 task<cached_ledger::found_payment> cached_ledger::look_up(payment_id id) {
   const bool is_away = !below_.health().is_up;
+  const steady_time asked = clock_.now();
   std::optional<payment_record> cached = co_await read(id, is_away);
+  const std::chrono::nanoseconds took = clock_.now() - asked;
   if (!cached) {
     ++figures_.misses;
     const std::optional<std::optional<payment_record>> found = co_await below_.find(id);
@@ -74,13 +76,13 @@ task<cached_ledger::found_payment> cached_ledger::look_up(payment_id id) {
       add_entry(entries_, **found);
       send_entries();
     }
-    if (found || is_away) co_return found_payment{.payment = found};
+    if (found || is_away) co_return found_payment{.payment = found, .asked_redis = took};
     cached = co_await read(id, true); // it went away just now
-    if (!cached) co_return found_payment{};
-    co_return found_payment{.payment = std::optional(cached), .is_copy = true};
+    if (!cached) co_return found_payment{.payment = {}, .asked_redis = took};
+    co_return found_payment{.payment = std::optional(cached), .is_copy = true, .asked_redis = took};
   }
   ++figures_.hits;
-  co_return found_payment{.payment = std::optional(cached), .is_copy = is_away};
+  co_return found_payment{.payment = std::optional(cached), .is_copy = is_away, .asked_redis = took};
 }
 
 task<std::optional<payment_record>> cached_ledger::read(payment_id id, bool is_copy) {
@@ -118,19 +120,39 @@ task<ledger_status> cached_ledger::settle(std::span<settle_item> items) {
   const ledger_status status = co_await below_.settle(items);
   if (status != ledger_status::done) co_return status;
   entries_.clear();
-  for (const settle_item& item : items)
-    if (item.answer == settle_item::verdict::settled)
-      add_entry(entries_, {.id = item.id,
-                           .amount_cents = item.amount_cents,
-                           .status = payment_status::processed,
-                           .processor = item.processor,
-                           .accepted_at = item.accepted_at,
-                           .requested_at = item.requested_at,
-                           .processed_at = item.processed_at,
-                           .attempts = item.attempts,
-                           .owner = item.owner});
+  for (const settle_item& item : items) {
+    if (item.answer != settle_item::verdict::settled) continue;
+    const payment_record settled = {.id = item.id,
+                                    .amount_cents = item.amount_cents,
+                                    .status = payment_status::processed,
+                                    .processor = item.processor,
+                                    .accepted_at = item.accepted_at,
+                                    .requested_at = item.requested_at,
+                                    .processed_at = item.processed_at,
+                                    .attempts = item.attempts,
+                                    .owner = item.owner};
+    if (item.trace.exists() && config_.written)
+      tasks_.spawn(write_traced(settled));
+    else
+      add_entry(entries_, settled);
+  }
   send_entries();
   co_return status;
+}
+
+/// By itself, and waits for the reply, which is told.
+task<> cached_ledger::write_traced(payment_record payment) {
+  redis_batch work;
+  add_entry(work, payment);
+  const steady_time begun = clock_.now();
+  bool stored = work.size() > 0;
+  if (stored) {
+    ++figures_.written;
+    const redis_verdict verdict =
+        co_await redis_.exec(work, begun + config_.read_limit, redis_connection::late::abandon);
+    stored = verdict == redis_verdict::done && !work.reply(0).is_error();
+  }
+  config_.written(payment.id, clock_.now() - begun, stored);
 }
 
 task<ledger_status> cached_ledger::amend(epoch_id epoch, std::span<amend_item> items) {

@@ -25,6 +25,7 @@
 #include "storage/redis_connection.hpp"
 #include "storage/redis_names.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,9 @@ public:
     std::chrono::nanoseconds read_limit = std::chrono::milliseconds{50};
     std::chrono::nanoseconds check_period = std::chrono::minutes{1};
     std::chrono::nanoseconds lease = std::chrono::seconds{3}; ///< the same for all who share a Redis
+    /// Told once of each item of settle() that has a trace and was settled, before settle() ends or after
+    /// it: how long its entry took, and whether Redis has it now. May be empty.
+    std::function<void(const payment_id& id, std::chrono::nanoseconds took, bool stored)> written{};
   };
 
   cached_ledger(clock& time, ledger& below, redis_connection& redis, const redis_names& names,
@@ -82,6 +86,7 @@ public:
   struct found_payment {
     std::optional<std::optional<payment_record>> payment;
     bool is_copy = false;
+    std::chrono::nanoseconds asked_redis{0}; ///< the time that the question to Redis took
   };
   task<found_payment> look_up(payment_id id);
 
@@ -124,6 +129,7 @@ private:
   void tell_edition();
   void add_entry(redis_batch& to, const payment_record& payment);
   void send_entries();
+  task<> write_traced(payment_record payment);
   task<> check_while_eldest();
   task<> sweep();
 

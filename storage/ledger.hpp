@@ -42,6 +42,7 @@ struct append_item {
   wall_time accepted_at{};
   /// Names a processor (status `sending`), or none (status `accepted`).
   processor_index processor = no_processor;
+  trace_id trace{}; ///< for the audit trail
   verdict answer = verdict::fresh;
 };
 
@@ -58,6 +59,7 @@ struct amend_item {
   std::string_view reason{};
   /// As the caller holds it; written nowhere but in what remembers final payments. 0: it is not said.
   std::int64_t amount_cents = 0;
+  trace_id trace{}; ///< for the audit trail
   bool applied = false;
   wall_time accepted_at{}; ///< the row's, told once a rejection is applied
 };
@@ -78,6 +80,7 @@ struct settle_item {
   processor_index processor = no_processor;
   /// As the caller holds it; written nowhere but in what remembers final payments. 0: it is not said.
   std::int64_t amount_cents = 0;
+  trace_id trace{}; ///< for the audit trail
   verdict answer = verdict::settled;
   // Of the row, told with `settled`.
   wall_time accepted_at{};

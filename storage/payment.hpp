@@ -51,6 +51,14 @@ extern const std::array<std::uint64_t, 2> id_hash_key;
   return fold(fold(low ^ id_hash_key[0], high ^ id_hash_key[1]), 0x9e3779b97f4a7c15);
 }
 
+/// Of the trace that a request belongs to (W3C Trace Context); all zero: of none.
+struct trace_id {
+  std::array<std::uint8_t, 16> bytes{};
+
+  [[nodiscard]] bool exists() const { return *this != trace_id{}; }
+  friend auto operator<=>(const trace_id&, const trace_id&) = default;
+};
+
 /// Position of a processor in the configured order, which breaks ties in fee.
 using processor_index = std::uint8_t;
 inline constexpr processor_index no_processor = 0xff;

@@ -36,12 +36,18 @@ SELECT w.id, w.amount, w.accepted_at, w.token, $1, 1, 0, CASE WHEN w.processor >
  WHERE EXISTS (SELECT FROM epochs WHERE epoch = $1 AND NOT marked)
    AND NOT EXISTS (SELECT FROM payments p WHERE p.correlation_id = w.id))"};
 
+/// A trace's id travels as a UUID of zeros where there is none, and is shown as its header has it.
+#define REPASSE_TRACE_TEXT(id)                                                                               \
+  "'trace ' || replace(NULLIF(" id ", '00000000-0000-0000-0000-000000000000')::text, '-', '')"
+
 /// Of payments that were posted again with another amount.
-constexpr pg_statement<pg_nothing(std::int32_t, std::span<const payment_id>, std::span<const std::int64_t>)>
+constexpr pg_statement<pg_nothing(std::int32_t, std::span<const payment_id>, std::span<const std::int64_t>,
+                                  std::span<const payment_id>)>
     audit_conflicts{"audit_conflicts", R"(
 INSERT INTO audit (correlation_id, epoch, event, detail)
-SELECT w.id, $1, 'conflict', 'posted again with ' || (w.amount / 100.0)::decimal(12, 2)
-  FROM unnest($2::uuid[], $3::bigint[]) AS w (id, amount))"};
+SELECT w.id, $1, 'conflict', concat_ws(', ', 'posted again with ' || (w.amount / 100.0)::decimal(12, 2), )" //
+                    REPASSE_TRACE_TEXT("w.trace") R"()
+  FROM unnest($2::uuid[], $3::bigint[], $4::uuid[]) AS w (id, amount, trace))"};
 
 struct amended_payment {
   payment_id id{};
@@ -49,25 +55,27 @@ struct amended_payment {
   std::int16_t status = 0;
 };
 /// What is not a first choice of processor is audited: doubt, another choice after a send, rejection.
-constexpr pg_statement<amended_payment(
-    std::int32_t, std::span<const payment_id>, std::span<const std::int32_t>, std::span<const std::int16_t>,
-    std::span<const std::int16_t>, std::span<const std::int16_t>, std::span<const std::string_view>)>
+constexpr pg_statement<amended_payment(std::int32_t, std::span<const payment_id>,
+                                       std::span<const std::int32_t>, std::span<const std::int16_t>,
+                                       std::span<const std::int16_t>, std::span<const std::int16_t>,
+                                       std::span<const std::string_view>, std::span<const payment_id>)>
     amend_payments{"amend", R"(
 WITH changed AS (
   UPDATE payments p
      SET version = p.version + 1, attempts = w.attempts, status = w.status, processor = NULLIF(w.processor, 0::smallint)
-    FROM unnest($2::uuid[], $3::integer[], $4::smallint[], $5::smallint[], $6::smallint[], $7::text[])
-         AS w (id, version, attempts, status, processor, reason)
+    FROM unnest($2::uuid[], $3::integer[], $4::smallint[], $5::smallint[], $6::smallint[], $7::text[], $8::uuid[])
+         AS w (id, version, attempts, status, processor, reason, trace)
    WHERE p.correlation_id = w.id AND p.owner = $1 AND p.version = w.version AND p.status < 3
      AND EXISTS (SELECT FROM epochs WHERE epoch = $1 AND NOT marked)
      AND w.status BETWEEN 0 AND 4
-  RETURNING p.correlation_id, p.accepted_at, p.status, p.attempts, p.processor, w.reason),
+  RETURNING p.correlation_id, p.accepted_at, p.status, p.attempts, p.processor, w.reason, w.trace),
 audited AS (
   INSERT INTO audit (correlation_id, epoch, event, detail)
   SELECT c.correlation_id, $1,
          (ARRAY['not taken', 'sent elsewhere', 'in doubt', 'processed', 'rejected'])[c.status + 1],
-         concat_ws(', ', (SELECT name FROM processors WHERE id = c.processor), c.attempts || ' sends',
-                   NULLIF(c.reason, ''))
+         concat_ws(', ', (SELECT name FROM processors WHERE id = c.processor), )" REPASSE_TRACE_TEXT(
+                                "c.trace") R"(,
+                   c.attempts || ' sends', NULLIF(c.reason, ''))
     FROM changed c WHERE c.status IN (2, 4) OR c.attempts > 0)
 SELECT correlation_id, accepted_at, status FROM changed)"};
 
@@ -100,9 +108,11 @@ booked AS (
 SELECT owner, accepted_at, array_agg(place) FROM done GROUP BY owner, accepted_at)"};
 
 /// Of those that took more than one send, what this transaction has settled.
-constexpr pg_statement<pg_nothing(std::span<const payment_id>)> audit_settled{"audit_settled", R"(
+constexpr pg_statement<pg_nothing(std::span<const payment_id>, std::span<const payment_id>)> audit_settled{
+    "audit_settled", R"(
 INSERT INTO audit (correlation_id, epoch, event, detail)
-SELECT p.correlation_id, p.owner, 'settled', p.attempts || ' sends'
+SELECT p.correlation_id, p.owner, 'settled', concat_ws(', ', p.attempts || ' sends', )" //
+    REPASSE_TRACE_TEXT("($2::uuid[])[w.place]") R"()
   FROM unnest($1::uuid[]) WITH ORDINALITY AS w (id, place) JOIN payments p ON p.correlation_id = w.id
  WHERE p.xmin = pg_current_xact_id()::xid AND w.place BETWEEN 1 AND 1000000)"};
 
@@ -348,14 +358,16 @@ task<ledger_status> postgres_ledger::read_back_appends(epoch_id epoch, std::span
   });
   to.ids.clear();
   to.amounts.clear();
+  to.traces.clear();
   for (const append_item& item : items) {
     if (item.answer != conflict) continue;
     to.ids.push_back(item.id);
     to.amounts.push_back(item.amount_cents);
+    to.traces.push_back({item.trace.bytes});
   }
   if (to.ids.empty()) co_return ledger_status::done;
   to.work.clear();
-  to.work.add(audit_conflicts, static_cast<std::int32_t>(epoch), to.ids, to.amounts);
+  to.work.add(audit_conflicts, static_cast<std::int32_t>(epoch), to.ids, to.amounts, to.traces);
   const pg_verdict verdict = co_await appends_.commit(to.work, clock_.now() + append_limit);
   if (verdict != pg_verdict::done) // the payments beside them shall not wait for it
     for (append_item& item : items)
@@ -395,6 +407,7 @@ task<ledger_status> postgres_ledger::amend(epoch_id epoch, std::span<amend_item>
   to.states.clear();
   to.processors.clear();
   to.reasons.clear();
+  to.traces.clear();
   for (const std::uint32_t i : to.order) {
     const amend_item& item = items[i];
     to.ids.push_back(item.id);
@@ -403,11 +416,12 @@ task<ledger_status> postgres_ledger::amend(epoch_id epoch, std::span<amend_item>
     to.states.push_back(postgres::number_of(item.status));
     to.processors.push_back(number_of(item.processor));
     to.reasons.push_back(item.reason);
+    to.traces.push_back({item.trace.bytes});
   }
   to.work.clear();
   to.work.add(begin_write);
   to.work.add(amend_payments, static_cast<std::int32_t>(epoch), to.ids, to.versions, to.attempts, to.states,
-              to.processors, to.reasons);
+              to.processors, to.reasons, to.traces);
   const pg_verdict verdict = co_await changes_.commit(to.work, clock_.now() + change_limit);
   if (verdict != pg_verdict::done) co_return status_of(verdict);
   const std::size_t changed = to.work.count(1, amend_payments);
@@ -458,6 +472,7 @@ task<ledger_status> postgres_ledger::settle(std::span<settle_item> items) {
   }
   to.ids.clear();
   to.resent.clear();
+  to.traces.clear();
   to.times.clear();
   to.more_times.clear();
   to.seconds.clear();
@@ -474,12 +489,14 @@ task<ledger_status> postgres_ledger::settle(std::span<settle_item> items) {
     to.more_times.push_back(item.processed_at);
     to.attempts.push_back(static_cast<std::int16_t>(std::min<std::uint16_t>(item.attempts, INT16_MAX)));
     to.processors.push_back(number_of(item.processor));
-    if (item.attempts > 1) to.resent.push_back(item.id);
+    if (item.attempts <= 1) continue;
+    to.resent.push_back(item.id);
+    to.traces.push_back({item.trace.bytes});
   }
   to.work.clear();
   to.work.add(settle_payments, to.ids, to.times, to.more_times, to.attempts, to.processors, to.seconds,
               to.millis);
-  if (!to.resent.empty()) to.work.add(audit_settled, to.resent);
+  if (!to.resent.empty()) to.work.add(audit_settled, to.resent, to.traces);
   const pg_verdict verdict = co_await changes_.commit(to.work, clock_.now() + change_limit);
   if (verdict != pg_verdict::done) co_return status_of(verdict);
   for (settle_item& item : items)

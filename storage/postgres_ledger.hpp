@@ -208,6 +208,7 @@ private:
     std::vector<std::uint32_t> order;
     std::vector<payment_id> ids;
     std::vector<payment_id> resent;
+    std::vector<payment_id> traces; ///< as UUIDs
     std::vector<std::int64_t> amounts;
     std::vector<std::int64_t> tokens;
     std::vector<wall_time> times;
