@@ -96,11 +96,18 @@ int serve(const config& settings) {
   return EXIT_SUCCESS;
 }
 
-/// nullopt after every error has been printed.
-std::optional<config> read_config() {
+enum class warnings : std::uint8_t { printed, logged };
+
+/// nullopt after every error has been printed. With `logged` the log is open afterwards.
+std::optional<config> read_config(warnings told) {
   parsed_config parsed = parse_config(read_environment(), claim_machine_limits());
+  const bool opens_log = told == warnings::logged && parsed.value;
+  if (opens_log) open_log(parsed.value->level, parsed.value->format);
   for (const std::string& warning : parsed.warnings)
-    std::fprintf(stderr, "warning: %s\n", warning.c_str());
+    if (opens_log)
+      spdlog::warn("{}", warning);
+    else
+      std::fprintf(stderr, "warning: %s\n", warning.c_str());
   for (const std::string& error : parsed.errors)
     std::fprintf(stderr, "error: %s\n", error.c_str());
   return std::move(parsed.value);
@@ -114,13 +121,12 @@ int misused(const std::string& problem) {
 int run_migrate(std::string_view word) {
   const std::optional<migrate_step> step = parse_migrate_step(word);
   if (!step) return misused("migrate takes up, down or status");
-  const std::optional<config> settings = read_config();
+  const std::optional<config> settings = read_config(warnings::logged);
   if (!settings) return exit_misconfigured;
   if (settings->database_url.empty()) {
     std::fprintf(stderr, "error: DATABASE_URL is not set: migrate needs it\n");
     return exit_misconfigured;
   }
-  open_log(settings->level, settings->format);
   return migrate(*settings, *step) ? EXIT_SUCCESS : exit_failed;
 }
 
@@ -138,7 +144,7 @@ int run(std::span<const std::string_view> arguments) {
   }
   if (!command.empty() && command != "--check-config" && command != "--healthcheck")
     return misused("unknown argument " + std::string{command});
-  const std::optional<config> settings = read_config();
+  const std::optional<config> settings = read_config(command.empty() ? warnings::logged : warnings::printed);
   if (!settings) return exit_misconfigured;
   if (command == "--check-config") {
     for (const std::string& line : describe(*settings))
@@ -146,7 +152,6 @@ int run(std::span<const std::string_view> arguments) {
     return EXIT_SUCCESS;
   }
   if (command == "--healthcheck") return is_healthy(*settings) ? EXIT_SUCCESS : exit_failed;
-  open_log(settings->level, settings->format);
   return serve(*settings);
 }
 
