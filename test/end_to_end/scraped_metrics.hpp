@@ -27,7 +27,8 @@ public:
       const std::size_t space = line.rfind(' ');
       const std::string name = line.substr(0, space);
       samples_[name] = std::stod(line.substr(space + 1));
-      if (type == "counter" || (type == "histogram" && name.find("_sum") == name.npos)) rising_.push_back(name);
+      if (type == "counter" || (type == "histogram" && name.find("_sum") == name.npos))
+        rising_.push_back(name);
     }
   }
 
