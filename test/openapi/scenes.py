@@ -52,6 +52,8 @@ def in_memory(walk, house):
 
 def what_clients_ask(walk, server):
     one = post_and_settle(walk, server)
+    for trace in (f"00-{uuid.uuid4().hex}-00f067aa0ba902b7-01", "nonsense"):
+        walk.ask(server, "postPayment", 202, body=payment()[1], headers={"traceparent": trace})
     walk.ask(server, "postPayment", 202, body=payment(correlation_id=one)[1])  # replayed
     other_case = {"Content-Type": "application/JSON; charset=UTF-8"}
     walk.ask(server, "postPayment", 202, body=payment(correlation_id=one.upper())[1], headers=other_case)
