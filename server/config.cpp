@@ -27,8 +27,8 @@ constexpr std::size_t open_files_for_redis = 3;
 /// One reading of an environment, built and used up by parse_config.
 class reading {
 public:
-  reading(const environment& variables, const machine_limits& machine)
-      : variables_(variables), machine_(machine) {}
+  reading(const environment& variables, const machine_limits& machine, authorities trusted)
+      : variables_(variables), machine_(machine), trusted_(trusted) {}
 
   parsed_config finish() &&;
 
@@ -51,6 +51,7 @@ private:
 
   const environment& variables_;
   const machine_limits& machine_;
+  authorities trusted_;
   config settings_;
   parsed_config result_;
   std::set<std::string_view> refused_; ///< rows of the table with an error: not to be checked against others
@@ -150,6 +151,7 @@ void reading::choose_trust() {
         refuse(name, shown(one.ca_file, redaction::none), "expected " + prefix + "URL to be https://");
       continue;
     }
+    if (trusted_ == authorities::left_out) continue;
     auto trust = std::make_shared<tls_trust>(one.host);
     const bool is_set = !one.ca_file.empty();
     const auto problem = trust->read(is_set ? one.ca_file : tls_trust::system_ca_file);
@@ -217,8 +219,8 @@ environment read_environment() {
   return variables;
 }
 
-parsed_config parse_config(const environment& variables, const machine_limits& machine) {
-  return reading(variables, machine).finish();
+parsed_config parse_config(const environment& variables, const machine_limits& machine, authorities trusted) {
+  return reading(variables, machine, trusted).finish();
 }
 
 std::vector<std::string> config::processor_names() const {

@@ -104,9 +104,14 @@ struct parsed_config {
   std::vector<std::string> warnings;
 };
 
+/// A health check has no use for who may sign a processor's certificate, and reading the system's takes 16 ms
+/// of CPU, of the server's own share.
+enum class authorities : std::uint8_t { read, left_out };
+
 /// Reads nothing but its arguments and the files that ADMIN_TOKEN_FILE and PROCESSOR_<NAME>_CA_FILE name; for
 /// https without the latter the system's.
-[[nodiscard]] parsed_config parse_config(const environment& variables, const machine_limits& machine);
+[[nodiscard]] parsed_config parse_config(const environment& variables, const machine_limits& machine,
+                                         authorities trusted = authorities::read);
 
 /// The effective values as `NAME=value`, one line each, secrets as `***`.
 [[nodiscard]] std::vector<std::string> describe(const config& settings);

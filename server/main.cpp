@@ -99,8 +99,8 @@ int serve(const config& settings) {
 enum class warnings : std::uint8_t { printed, logged };
 
 /// nullopt after every error has been printed. With `logged` the log is open afterwards.
-std::optional<config> read_config(warnings told) {
-  parsed_config parsed = parse_config(read_environment(), claim_machine_limits());
+std::optional<config> read_config(warnings told, authorities trusted = authorities::read) {
+  parsed_config parsed = parse_config(read_environment(), claim_machine_limits(), trusted);
   const bool opens_log = told == warnings::logged && parsed.value;
   if (opens_log) open_log(parsed.value->level, parsed.value->format);
   for (const std::string& warning : parsed.warnings)
@@ -144,14 +144,17 @@ int run(std::span<const std::string_view> arguments) {
   }
   if (!command.empty() && command != "--check-config" && command != "--healthcheck")
     return misused("unknown argument " + std::string{command});
-  const std::optional<config> settings = read_config(command.empty() ? warnings::logged : warnings::printed);
+  const bool is_health_check = command == "--healthcheck";
+  const std::optional<config> settings =
+      read_config(command.empty() ? warnings::logged : warnings::printed,
+                  is_health_check ? authorities::left_out : authorities::read);
   if (!settings) return exit_misconfigured;
   if (command == "--check-config") {
     for (const std::string& line : describe(*settings))
       std::printf("%s\n", line.c_str());
     return EXIT_SUCCESS;
   }
-  if (command == "--healthcheck") return is_healthy(*settings) ? EXIT_SUCCESS : exit_failed;
+  if (is_health_check) return is_healthy(*settings) ? EXIT_SUCCESS : exit_failed;
   return serve(*settings);
 }
 

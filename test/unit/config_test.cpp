@@ -222,14 +222,14 @@ BOOST_AUTO_TEST_CASE(keeps_a_fee_exactly) {
 }
 
 BOOST_AUTO_TEST_CASE(a_processor_that_speaks_https_is_believed_by_the_authorities_of_its_file) {
-  const pem_file authorities(certificate_authority().pem());
+  const pem_file issuers(certificate_authority().pem());
   const auto settings = parsed({{"PROCESSOR_DEFAULT_URL", "https://bank.example/v1"},
-                                {"PROCESSOR_DEFAULT_CA_FILE", authorities.path()}})
+                                {"PROCESSOR_DEFAULT_CA_FILE", issuers.path()}})
                             .value.value();
   BOOST_TEST((settings.processors[0].trust != nullptr));
   BOOST_TEST((settings.processors[1].trust == nullptr));
   BOOST_TEST(has_line(describe(settings), "PROCESSOR_DEFAULT_URL=https://bank.example/v1"));
-  BOOST_TEST(has_line(describe(settings), "PROCESSOR_DEFAULT_CA_FILE=" + authorities.path()));
+  BOOST_TEST(has_line(describe(settings), "PROCESSOR_DEFAULT_CA_FILE=" + issuers.path()));
   BOOST_TEST(has_line(describe(settings), "PROCESSOR_FALLBACK_CA_FILE=none"));
 }
 
@@ -242,10 +242,17 @@ BOOST_AUTO_TEST_CASE(refuses_files_of_authorities_that_hold_none) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_health_check_leaves_the_authorities_alone) {
+  const environment variables{{"PROCESSOR_DEFAULT_URL", "https://bank"},
+                              {"PROCESSOR_DEFAULT_CA_FILE", "/nowhere"}};
+  BOOST_TEST(!accepts(variables));
+  BOOST_TEST(parse_config(variables, roomy, authorities::left_out).value.has_value());
+}
+
 BOOST_AUTO_TEST_CASE(authorities_without_https_are_an_error) {
-  const pem_file authorities(certificate_authority().pem());
-  BOOST_TEST(only_error({{"PROCESSOR_DEFAULT_CA_FILE", authorities.path()}}) ==
-             "PROCESSOR_DEFAULT_CA_FILE=" + authorities.path() +
+  const pem_file issuers(certificate_authority().pem());
+  BOOST_TEST(only_error({{"PROCESSOR_DEFAULT_CA_FILE", issuers.path()}}) ==
+             "PROCESSOR_DEFAULT_CA_FILE=" + issuers.path() +
                  ": expected PROCESSOR_DEFAULT_URL to be https://");
   BOOST_TEST(only_error({{"PROCESSOR_DEFAULT_URL", "ftp://bank"}, {"PROCESSOR_DEFAULT_CA_FILE", "/nowhere"}})
                  .starts_with("PROCESSOR_DEFAULT_URL=ftp://bank: "));
