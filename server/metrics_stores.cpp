@@ -167,7 +167,7 @@ void add_intake(metric_set& to, const metrics_source& from) {
       flag(all_of(from, [](const reactor_report& one) { return one.taking_in && one.taking_in->is_open; })));
   to.gauge("repasse_intake_entries", "Payments in the intake, of all instances.", sum.entries);
   to.gauge("repasse_intake_lag_seconds", "Age of the oldest of them.", std::chrono::nanoseconds{lag});
-  to.gauge("repasse_intake_remembered", "Payments taken in here and not imported yet.",
+  to.gauge("repasse_intake_remembered", "Payments held in memory until they are imported.",
            std::uint64_t{sum.remembered});
   to.counter("repasse_intake_taken_total", "Payments taken in, again too.", sum.taken + sum.lost);
   to.counter("repasse_intake_lost_total", "Payments that Redis has lost, taken in again.", sum.lost);

@@ -1,5 +1,5 @@
-// What /metrics says where PostgreSQL and Redis are: all that the document names, and the truth about payments
-// that Redis took in.
+// What /metrics says where PostgreSQL and Redis are: all that the document names, and the truth about
+// payments that Redis took in.
 #define BOOST_TEST_MODULE metrics_stores
 #include "test/end_to_end/observed_house.hpp"
 #include "test/integration/postgres_server.hpp"
@@ -63,7 +63,8 @@ BOOST_AUTO_TEST_CASE(a_live_scrape_has_all_that_the_document_names) {
   BOOST_TEST(comes([&] { return house.scrape().has("repasse_totals_lag_seconds"); }));
   const scraped_metrics told = house.scrape();
   for (const std::string& name : documented()) {
-    const bool comes_after_a_minute = name == "repasse_cache_payments" || name == "repasse_cache_memory_bytes";
+    const bool comes_after_a_minute =
+        name == "repasse_cache_payments" || name == "repasse_cache_memory_bytes";
     const bool is_there = told.text().find("# TYPE " + name + " ") != std::string::npos;
     BOOST_TEST(is_there != comes_after_a_minute, name);
   }
@@ -86,16 +87,15 @@ BOOST_AUTO_TEST_CASE(what_redis_takes_in_is_counted_once_and_its_age_is_shown) {
   BOOST_TEST(comes([&] { return house.scrape()["repasse_ledger_up{kind=\"postgresql\"}"] == 0; }));
   house.post(50, 200);
   house.post(50, 30); // again
-  const auto is_shown = [&] {
+  const double taken_in = house.scrape()["repasse_payments_posted_total{outcome=\"taken_in\"}"];
+  BOOST_TEST(taken_in > 0);
+  const auto is_shown = [&] { // within a second
     const scraped_metrics told = house.scrape();
-    return told["repasse_intake_entries"] > 0 && told["repasse_intake_lag_seconds"] > 0.5;
+    return told["repasse_intake_entries"] == taken_in && told["repasse_intake_lag_seconds"] > 0.5;
   };
   BOOST_TEST(comes(is_shown));
   const scraped_metrics away = house.scrape();
-  const double taken_in = away["repasse_payments_posted_total{outcome=\"taken_in\"}"];
-  BOOST_TEST(taken_in > 0);
-  BOOST_TEST(away["repasse_intake_entries"] == taken_in);
-  BOOST_TEST(away["repasse_intake_remembered"] == taken_in);
+  BOOST_TEST(away["repasse_intake_remembered"] >= taken_in);
   BOOST_TEST(away["repasse_intake_taken_total"] == taken_in);
   compare_posts(house, away);
   database.start();

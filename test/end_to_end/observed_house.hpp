@@ -40,7 +40,8 @@ struct observed_house {
       clients.emplace_back([&] {
         http_caller caller = stack.server.caller();
         for (std::size_t at = next++; at < first + count; at = next++)
-          tell(caller.call("POST", "/payments", requests::payment_body(at, amount_of(at + (other_amount ? 1 : 0)))));
+          tell(caller.call("POST", "/payments",
+                           requests::payment_body(at, amount_of(at + (other_amount ? 1 : 0)))));
       });
   }
 

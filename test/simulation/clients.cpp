@@ -69,6 +69,7 @@ void clients::say_again() {
 
 void clients::answered(void* self, const accept_reply::place& where, accept_verdict verdict) {
   auto& all = *static_cast<clients*>(self);
+  ++all.heard_[static_cast<std::size_t>(verdict)];
   if (verdict == accept_verdict::accepted || verdict == accept_verdict::replayed)
     all.posted_[where.session].acknowledged = true;
 }

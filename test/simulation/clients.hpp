@@ -3,6 +3,7 @@
 
 #include "test/simulation/cluster.hpp"
 
+#include <array>
 #include <deque>
 #include <vector>
 
@@ -30,6 +31,10 @@ public:
   /// What was posted, and the ledger does not have.
   void say_again();
   [[nodiscard]] const std::deque<posted>& all() const { return posted_; }
+  /// How often they were answered so.
+  [[nodiscard]] std::uint64_t heard(accept_verdict verdict) const {
+    return heard_[static_cast<std::size_t>(verdict)];
+  }
 
 private:
   void try_once(std::uint32_t number, bool repeats);
@@ -40,6 +45,7 @@ private:
   world& world_;
   cluster& cluster_;
   std::deque<posted> posted_;
+  std::array<std::uint64_t, 5> heard_{}; ///< by verdict
 };
 
 } // namespace repasse::simulation

@@ -42,6 +42,7 @@ public:
     for (const posted& one : clients_.all())
       audit_payment(one);
     audit_windows();
+    audit_counters();
     for (const payment_id& lost : world_.redis.breaches())
       violations_.push_back(to_string(lost) + ": lost by Redis, and not taken in again in time");
     if (!world_.redis.is_empty()) violations_.push_back("something is left in the intake");
@@ -100,6 +101,28 @@ private:
         return;
       }
     }
+  }
+
+  /// What the instances have counted, those that are gone included: answers are those that clients have
+  /// heard, and no payment is settled twice.
+  void audit_counters() {
+    const flow_counters counted = cluster_.seen().flow;
+    const auto compare = [this](const char* what, std::uint64_t ours, std::uint64_t theirs) {
+      if (ours != theirs)
+        violations_.push_back(std::string{"answers "} + what + ": " + std::to_string(ours) + " counted, " +
+                              std::to_string(theirs) + " heard");
+    };
+    compare("202", counted.accepted + counted.taken_in, clients_.heard(accept_verdict::accepted));
+    compare("202, replayed", counted.replayed, clients_.heard(accept_verdict::replayed));
+    compare("409", counted.conflicts, clients_.heard(accept_verdict::conflict));
+    compare("503", counted.refused(),
+            clients_.heard(accept_verdict::overloaded) + clients_.heard(accept_verdict::unavailable));
+    std::uint64_t processed = 0;
+    for (const processor_total& one : *run_now(cluster_.books().summarize({})))
+      processed += one.requests;
+    if (counted.settled > processed && !world_.has_restore)
+      violations_.push_back(std::to_string(counted.settled) + " counted as settled of " +
+                            std::to_string(processed));
   }
 
   void report(const posted& one, const std::string& what) {
