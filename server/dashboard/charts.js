@@ -26,8 +26,8 @@ function ticksOfTime({min, max}) {
 
 /** The first line as an area, the second dashed, so that they differ without colour. `columns` are those of points. */
 function lineChart(canvas, names, columns, scale, write) {
-  const datasets = names.map((label, i) => ({label, data: [], pointRadius: 0, borderWidth: 1.75, tension: 0.25,
-    fill: i === 0, borderDash: i === 0 ? [] : [5, 3]}));
+  const datasets = names.map((label, i) => ({label, data: [], pointRadius: 0, borderWidth: 1.75,
+    cubicInterpolationMode: 'monotone', fill: i === 0, borderDash: i === 0 ? [] : [5, 3]}));
   const callbacks = {title: items => `${timeOfDay(items[0].parsed.x)} UTC`,
     label: item => `${item.dataset.label}: ${write(item.parsed.y)}`};
   const options = {
@@ -88,9 +88,10 @@ export function startCharts() {
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', paint);
 }
 
-/** Points of before, oldest first, replace what is there. */
+/** Points of before, oldest first, all or those that were missed. */
 export function remember(before) {
-  points.splice(0, points.length, ...before.slice(-shown));
+  const known = points.findIndex(point => point[0] >= before[0][0]);
+  points.splice(known < 0 ? points.length : known, points.length, ...before);
 }
 
 export function addToCharts(now) {

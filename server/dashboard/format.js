@@ -28,7 +28,7 @@ export const latency = ms => millis(ms).join(' ').trim();
 /** So many seconds, as one would say them. */
 export function span(seconds) {
   if (!isNumber(seconds)) return unknown;
-  if (seconds < 0.95) return `${Math.round(Math.max(0, seconds) * 1e3)} ms`;
+  if (seconds < 0.95) return `${Math.max(0, seconds).toFixed(1)} s`;
   for (const [unit, length] of [['d', 86400], ['h', 3600], ['min', 60]])
     if (seconds >= 2 * length) return `${Math.floor(seconds / length)} ${unit}`;
   return `${Math.round(seconds)} s`;

@@ -4,11 +4,12 @@ import {at, count, latency, list, make, mark, millis, money, rows, say, span, ti
 function tiles({rates, payments: sums, backlog, latency: {accept, endToEnd}}) {
   say(at('accepted'), count(rates.accepted));
   say(at('settled'), count(rates.settled));
-  say(at('accepted-all'), `${count(sums.accepted)} since start`);
+  say(at('accepted-all'), `${count(sums.accepted + sums.takenIn)} since start`);
   say(at('settled-all'), `${count(sums.settled)} since start`);
   say(at('waiting'), count(backlog.waiting));
   const {held, oldestSeconds} = backlog;
-  say(at('oldest'), held > 0 ? `${count(held)} held, oldest ${span(oldestSeconds)}` : 'none held');
+  const oldest = oldestSeconds > 0 ? `, oldest ${span(oldestSeconds)}` : '';
+  say(at('oldest'), held > 0 ? `${count(held)} held${oldest}` : 'none held');
   for (const [id, value] of [['accept-p99', accept?.p99], ['end-p99', endToEnd?.p99]]) {
     const [number, unit] = millis(value);
     say(at(id), number);
@@ -80,7 +81,7 @@ function instances(all, answering) {
   const here = one => (one.instance === answering ? ' (answers here)' : '');
   const name = one => `${one.instance} / ${one.reactor ?? unknown}${here(one)}`;
   const line = one => [name(one), words(one), count(one.held), count(one.accepted), count(one.settled),
-    `${span(one.seenSecondsAgo)} ago`];
+    one.seenSecondsAgo < 1 ? 'now' : `${span(one.seenSecondsAgo)} ago`];
   const body = at('instances');
   rows(body, all.map(line), ['', 'state', '', 'roomy', 'roomy', 'roomy']);
   all.forEach((one, i) => mark(body.children[i], 'data-level', serverStates[one.state] ?? 'warn'));
@@ -91,7 +92,8 @@ function stores(all) {
     const [name, state, detail] = item.children;
     mark(item, 'data-level', one.up ? 'good' : 'bad');
     say(name, one.name === 'intake' ? 'Intake by Redis' : one.name);
-    say(state, `${one.up ? 'up' : 'away'}${one.sinceSeconds === null ? '' : ` for ${span(one.sinceSeconds)}`}`);
+    const [good, bad] = one.name === 'intake' ? ['open', 'closed'] : ['up', 'away'];
+    say(state, `${one.up ? good : bad}${one.sinceSeconds ? ` for ${span(one.sinceSeconds)}` : ''}`);
     say(detail, [one.latencyMillis === null ? '' : latency(one.latencyMillis), one.detail].filter(Boolean).join(', '));
   });
 }

@@ -4,8 +4,11 @@ import {count, payments, span} from './format.js';
 
 /// Payments that wait longer than this are a trouble of their own.
 const waitsTooLong = 5;
+const waitTitle = 'Payments wait'; // how many is the first of the notes
 /// Refusals come and go by the second; the headline does not.
 const refusedLately = 10;
+/// A server that was lost is in the headline for so long, once its payments are in hand.
+const lostLately = 60;
 /// Doubt is usual for as long as a call takes to be asked about.
 const doubtsTooLong = 10;
 
@@ -55,8 +58,10 @@ function serverTroubles(instances) {
   for (const name of names('lost')) {
     const reactors = instances.filter(one => one.instance === name && one.state === 'lost');
     const heirs = [...new Set(reactors.map(one => one.takenOverBy).filter(Boolean))];
-    const after = heirs.length ? `taken over by ${listed(heirs)}` : 'not yet taken over';
-    found.push({level: heirs.length ? 'warn' : 'bad', title: `Server ${name} was lost, ${after}`,
+    const isInHand = heirs.length > 0 || reactors.every(one => one.held === 0);
+    if (isInHand && reactors[0].seenSecondsAgo > lostLately) continue;
+    const inHand = heirs.length > 0 ? `taken over by ${listed(heirs)}` : 'it held no payments';
+    found.push({level: isInHand ? 'warn' : 'bad', title: `Server ${name} was lost, ${isInHand ? inHand : 'not yet taken over'}`,
       note: `${name} was last seen ${span(reactors[0].seenSecondsAgo)} ago`});
   }
   for (const name of names('stopping'))
@@ -81,7 +86,7 @@ export function judge(now, memory) {
   memory.doubtSince = inDoubt > 0 ? memory.doubtSince ?? time : null;
   if (memory.doubtSince !== null && time - memory.doubtSince >= doubtsTooLong)
     troubles.push({level: 'warn', title: 'Payments are in doubt', note: `${payments(inDoubt)} in doubt`});
-  if (waiting > 0 && oldestSeconds >= waitsTooLong) troubles.push({level: 'warn', title: 'Payments wait', note: ''});
+  if (waiting > 0 && oldestSeconds >= waitsTooLong) troubles.push({level: 'warn', title: waitTitle, note: ''});
 
   troubles.sort((a, b) => (a.level === 'bad' ? 0 : 1) - (b.level === 'bad' ? 0 : 1));
   const flow = `${count(now.rates.accepted)} payments per second accepted, ${count(now.rates.settled)} settled`;
@@ -90,5 +95,5 @@ export function judge(now, memory) {
   if (troubles.length === 0) return {level: 'good', title: 'All well', notes: [flow, wait]};
   const [first, ...others] = troubles;
   return {level: first.level, title: first.title,
-    notes: [wait, first.note, ...others.map(one => one.title), flow].filter(Boolean).slice(0, 6)};
+    notes: [wait, first.note, ...others.map(one => one.title).filter(title => title !== waitTitle), flow].filter(Boolean).slice(0, 6)};
 }
