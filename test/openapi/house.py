@@ -165,20 +165,32 @@ class House:
         made = spawn([POSTGRES / "initdb", *options, "-D", data], log, signal.SIGKILL, user=self.user)
         if made.wait(START_LIMIT_S) != 0:
             raise RuntimeError(log.read_text())
-        process = spawn(
-            [POSTGRES / "postgres", "-D", data, "-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}"],
-            log, signal.SIGQUIT, user=self.user,
-        )  # fmt: skip
+        return self.start_postgres(folder), f"postgresql:///postgres?host={folder}&user=postgres"
+
+    def start_postgres(self, folder):
+        """The process; again with what it had."""
+        log = folder / "log"
+        begun = log.stat().st_size
+        settings = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}"]
+        words = [POSTGRES / "postgres", "-D", folder / "data", *settings]
+        process = spawn(words, log, signal.SIGQUIT, user=self.user)
         self.running.append(process)
-        until(lambda: "ready to accept connections" in log.read_text(), "PostgreSQL is ready")
-        return process, f"postgresql:///postgres?host={folder}&user=postgres"
+        until(lambda: "ready to accept connections" in log.read_text()[begun:], "PostgreSQL is ready")
+        return process
 
     def redis(self):
         """The process, and its URL. It may take payments in."""
         folder = self.folder("redis")
+        return self.start_redis(folder), f"unix:{folder / 'socket'}"
+
+    def start_redis(self, folder):
+        """The process; again with what it had."""
+        log = folder / "log"
+        log.touch()
+        begun = log.stat().st_size
         options = ["--port", "0", "--unixsocket", folder / "socket", "--dir", folder, "--appendonly", "yes"]
         options += ["--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction"]
-        process = spawn(["redis-server", *options], folder / "log", signal.SIGKILL)
+        process = spawn(["redis-server", *options], log, signal.SIGKILL)
         self.running.append(process)
-        until(lambda: "eady to accept connections" in (folder / "log").read_text(), "Redis is ready")
-        return process, f"unix:{folder / 'socket'}"
+        until(lambda: "eady to accept connections" in log.read_text()[begun:], "Redis is ready")
+        return process
