@@ -1,0 +1,138 @@
+"""What the page makes of a snapshot, and of a payment that is searched."""
+
+import json
+import uuid
+
+import page_checks
+from dashboard_house import ADMIN_TOKEN
+from one_page import ENTER, OnePage
+
+# Keeps the first snapshot, and the stream, where a case can find them.
+LISTEN = """const Real = EventSource;
+window.EventSource = class extends Real {
+  constructor(...all) {
+    super(...all);
+    window.stream = this;
+    this.addEventListener('snapshot', event => { window.first ??= event.data; });
+  }
+};"""
+
+# Has the page hear that snapshot once for each of %s, changed by it, and tells what it says then.
+HEAR = """const n = JSON.parse(window.first);
+const later = seconds => new Date(Date.parse(n.time) + seconds * 1e3).toISOString();
+const lost = heir => ({...n.instances[0], instance: 'other:7', state: 'lost', takenOverBy: heir, seenSecondsAgo: 3, held: 9});
+const stores = (database, intake) => [['PostgreSQL', database], ['Redis', true], ['intake', intake]]
+  .map(([name, up]) => ({name, up, latencyMillis: 1, sinceSeconds: 4, detail: ''}));
+const each = (of, type, change) => {
+  for (const key in of) {
+    if (of[key] && typeof of[key] === 'object') each(of[key], type, change);
+    else if (typeof of[key] === type && key !== 'time') of[key] = change;
+  }
+};
+for (const change of %s) {
+  eval(change);
+  window.stream.dispatchEvent(new MessageEvent('snapshot', {data: JSON.stringify(n)}));
+}
+return [document.getElementById('headline').textContent, document.getElementById('verdict').dataset.level];"""
+
+
+class Words(OnePage):
+    def setUp(self):
+        added = self.browser.devtools("Page.addScriptToEvaluateOnNewDocument", source=LISTEN)
+        self.addCleanup(self.browser.devtools, "Page.removeScriptToEvaluateOnNewDocument", **added)
+        super().setUp()
+
+    def hear(self, *changes):
+        return self.browser.run(HEAR % json.dumps(changes))
+
+    def test_the_headline_names_the_worst(self):
+        for changes, headline, level in (
+                (["0"], "All well", "good"),
+                (["n.processors[0].breaker = 'open'"], "default is failing", "bad"),
+                (["n.processors[1].failing = true"], "fallback is failing", "bad"),
+                (["n.processors.forEach(p => { p.breaker = 'open'; })"], "No processor takes payments", "bad"),
+                (["n.processors[0].breaker = 'half-open'"], "default is being tried again", "warn"),
+                (["n.stores = stores(false, true)"], "PostgreSQL is away: Redis takes payments in", "warn"),
+                (["n.stores = stores(false, false)"], "PostgreSQL is away: payments are refused", "bad"),
+                (["n.stores = stores(false, true)", "n.processors[0].breaker = 'open'"], "default is failing", "bad"),
+                (["n.instances.push(lost('one:5'))"], "Server other:7 was lost, taken over by one:5", "warn"),
+                (["n.instances.push(lost(null))"], "Server other:7 was lost, not yet taken over", "bad"),
+                (["n.instances.push({...lost(null), held: 0})"], "Server other:7 was lost, it held no payments", "warn"),
+                (["n.instances.push({...lost('one:5'), seenSecondsAgo: 61})"], "All well", "good"),
+                (["n.instances.push({...lost(null), seenSecondsAgo: 61})"],
+                 "Server other:7 was lost, not yet taken over", "bad"),
+                (["Object.assign(n.instances[0], {state: 'stopping', instance: 'a:1'})"], "Server a:1 is stopping", "warn"),
+                (["Object.assign(n.backlog, {waiting: 230, held: 240, oldestSeconds: 7})"], "Payments wait", "warn"),
+                (["n.backlog.inDoubt = 3"], "All well", "good"),
+                (["n.backlog.inDoubt = 3", "n.time = later(12)"], "Payments are in doubt", "warn"),
+                (["n.payments.refused = 5", "n.time = later(2)"], "Payments are refused", "bad"),
+                (["n.payments.refused = 5", "n.time = later(20)"], "All well", "good")):
+            with self.subTest(headline=headline, changes=changes):
+                self.assertEqual(self.hear(*changes), [headline, level])
+
+    def test_the_notes_say_what_waits_and_all_other_troubles(self):
+        self.hear("Object.assign(n.backlog, {waiting: 1230, oldestSeconds: 6}); n.instances.push(lost('one:5'));"
+                  "n.processors[0].breaker = 'open'")
+        for words in ("1,230 payments wait, the oldest for 6 s", "fallback can take payments", "Server other:7 was lost"):
+            self.assertIn(words, self.text("notes"))
+        self.assertNotIn("Payments wait", self.text("notes"))
+
+    def test_texts_never_become_markup(self):
+        before = len(self.texts("img, script"))
+        self.hear("n.changes.push({time: n.time, level: 'info', instance: 'a', text: 'b'}); n.instances.push(lost('c'));"
+                  "each(n, 'string', '<img src=x onerror=\"document.title=1\"><script>document.title=1</' + 'script>');"
+                  "n.instances.at(-1).state = 'lost'")
+        self.assertEqual(len(self.texts("img, script")), before)
+        for part in ("headline", "about", "processors", "books", "instances", "stores", "changes"):
+            self.assertIn("<img", self.text(part), part)
+        self.assertEqual(self.browser.run(page_checks.TOO_WIDE), [])
+
+    def test_what_is_not_known_is_shown_as_such(self):
+        self.hear("each(n, 'number', null); n.latency = {accept: null, endToEnd: null}; n.books = null;"
+                  "n.processors[0].failing = null")
+        self.assertEqual(self.text("accepted"), "–")
+        for word in ("NaN", "undefined", "null", "Infinity", "[object"):
+            self.assertNotIn(word, self.texts("body")[0])
+
+
+class Search(OnePage):
+    stores = True  # memory has no audit trail
+
+    def steps(self):
+        return self.texts("#payment-way li > b")
+
+    def test_the_way_of_a_payment_without_and_with_the_token(self):
+        one = self.house.post(self.ports[0], 1234.50)
+        self.browser.type("wanted", one + ENTER)
+        self.wait_for_text("payment-state", "^Settled$")
+        self.assertEqual(self.steps(), ["accepted", "sent", "settled"])
+        self.assertIn("1,234.50", self.text("payment-facts"))
+        self.assertEqual(self.browser.run("return location.hash"), f"#payment={one}")
+        self.house.post(self.ports[0], 1, one, wanted=409)
+        self.allowed = ["status of 401"]
+        self.browser.type("token", "wrong" + ENTER)
+        self.wait_for_text("token-note", "wrong")
+        self.assertEqual(self.browser.run("return sessionStorage.length"), 0)
+        self.browser.type("token", ADMIN_TOKEN + ENTER)
+        self.wait_for_count("#payment-way li", 4)
+        self.assertEqual(sorted(self.steps()), ["accepted", "conflict", "sent", "settled"])
+        kept = self.browser.run("return [document.getElementById('token').value, localStorage.length, document.cookie]")
+        self.assertEqual(kept, ["", 0, ""])
+        self.browser.click("close")
+        self.browser.wait("return !document.getElementById('payment').open && location.hash === ''", 5)
+        self.browser.run("sessionStorage.clear()")
+
+    def test_a_link_opens_its_payment(self):
+        self.open(f"#payment={self.house.post(self.ports[0])}")
+        self.wait_for_count("dialog[open] #payment-way li", 3)
+
+    def test_what_is_no_payment_is_said_so_and_never_becomes_markup(self):
+        self.allowed = ["status of 404"]
+        self.open(f"#payment={uuid.uuid4()}")
+        self.wait_for_text("payment-state", "^No such payment$")
+        image = "%3Cimg%20src%3Dx%20onerror%3D%22document.title%3D'owned'%22%3E"
+        for hostile in (image, "%E0%A4%A", "..%2Fadmin%2Faudit", "%00"):
+            self.open(f"#payment={hostile}")
+            self.wait_for_text("payment-state", "no correlation id")
+            self.assertEqual(self.texts("dialog img, dialog script"), [])
+            self.assertNotIn("owned", self.browser.run("return document.title"))
