@@ -330,6 +330,26 @@ BOOST_AUTO_TEST_CASE(a_storm_of_errors_leaves_the_log_bounded_and_every_payment_
   BOOST_TEST(has(stack.server.log(), "lines of this log were dropped: "));
 }
 
+BOOST_AUTO_TEST_CASE(a_storm_of_alarms_comes_down_to_some_lines_and_their_number) {
+  traced_house house;
+  house.processor.post_status = 400; // so each payment is rejected, which is a line
+  const auto begun = std::chrono::steady_clock::now();
+  http_caller caller = house.server.caller();
+  for (std::size_t i = 1; i <= 1'000; ++i)
+    BOOST_TEST_REQUIRE(caller.call("POST", "/payments", payment_body(i)).status == 202U);
+  const auto is_rejected = [&](std::size_t i) {
+    return has(caller.call("GET", "/payments/" + id_of(i)).body, R"("status":"rejected")");
+  };
+  for (std::size_t i = 1; i <= 1'000; ++i)
+    BOOST_TEST_REQUIRE(comes([&] { return is_rejected(i); }));
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  const auto told = house.lines(R"("message":"payment rejected")").size();
+  BOOST_TEST(told >= 50U);
+  BOOST_TEST(static_cast<double>(told) < 52 + 10 * seconds);
+  BOOST_TEST(comes([&] { return !house.lines("lines of this log were dropped: ").empty(); }));
+  check_json(house.lines());
+}
+
 BOOST_AUTO_TEST_CASE(a_log_that_nobody_reads_any_more_stops_no_payment) {
   const server_folder folder("repasse-log");
   const std::string path = folder.path() / "pipe";
