@@ -144,6 +144,7 @@ std::vector<execution> executions(sql_session& by) {
   const std::string none = repeated("0", 100, "smallint");
   const std::string ones = repeated("1", 100, "smallint");
   const std::string zero = "'00000000-0000-0000-0000-000000000000'";
+  const std::string traces = repeated(zero, 100, "uuid");
   const std::string owners = "ARRAY[2001]";
   std::vector<execution> all{
       {"begin_write", "", 5},
@@ -151,12 +152,13 @@ std::vector<execution> executions(sql_session& by) {
        "(2000, " + fresh + ", " + repeated("5", 100, "bigint") + ", " + time + ", " + tokens + ", " + none +
            ")",
        2'500},
-      {"audit_conflicts", "(2000, " + ids + ", " + repeated("5", 100, "bigint") + ")", 5'000},
+      {"audit_conflicts", "(2000, " + ids + ", " + repeated("5", 100, "bigint") + ", " + traces + ")", 5'000},
       {"read_back", "(" + ids + ")", 700},
       {"is_marked", "(2000)", 10},
       {"amend",
        "(2000, " + ids + ", " + repeated("1", 100, "integer") + ", " + ones + ", " +
-           repeated("2", 100, "smallint") + ", " + ones + ", " + repeated("'timed out'", 100, "text") + ")",
+           repeated("2", 100, "smallint") + ", " + ones + ", " + repeated("'timed out'", 100, "text") + ", " +
+           traces + ")",
        2'500},
       {"settle",
        "(" + ids + ", " + time + ", " + time + ", " + ones + ", '" +
@@ -164,7 +166,7 @@ std::vector<execution> executions(sql_session& by) {
                     "6 * i)::text)::uuid) FROM generate_series(0, 99) AS i") +
            "', " + repeated("1767235530", 100, "bigint") + ", " + none + ")",
        3'000},
-      {"audit_settled", "(" + ids + ")", 700},
+      {"audit_settled", "(" + ids + ", " + traces + ")", 700},
       {"name_processors", "(ARRAY['default', 'new one'])", 30},
       {"find_processors", "(ARRAY['default', 'third'])", 30},
       {"open_epoch", "('test', '2026-01-01')", 60},
