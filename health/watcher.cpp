@@ -11,6 +11,9 @@ using namespace std::chrono_literals;
 constexpr std::string_view health_seconds = "30"; // CONTRACT section 5
 constexpr std::string_view shown_seconds = "5";
 constexpr std::chrono::nanoseconds show_period = 1s;
+/// In the list of all instances, whatever the difference of their clocks.
+constexpr std::string_view listed_seconds = "60";
+constexpr std::int64_t listed_millis = 60'000;
 constexpr std::chrono::nanoseconds look_limit = 1s;
 /// Between two tries to read the keys: a new instance's connections come up in some milliseconds.
 constexpr std::chrono::nanoseconds look_pause_min = 5ms;
@@ -112,8 +115,12 @@ task<> watcher::show() {
   while (!stopping_) {
     json.clear();
     if (const epoch_id epoch = calls_.show(json); epoch != 0) {
+      const auto now = clock_.wall().time_since_epoch().count();
       showing_.clear();
       showing_.add({"SET", names_.instance(epoch), json, "EX", shown_seconds});
+      showing_.add({"ZADD", names_.instances(), std::to_string(now), std::to_string(epoch)});
+      showing_.add({"ZREMRANGEBYSCORE", names_.instances(), "-inf", std::to_string(now - listed_millis)});
+      showing_.add({"EXPIRE", names_.instances(), listed_seconds});
       commands_.send(showing_);
     }
     co_await stopped_.wait_for(show_period);

@@ -47,6 +47,9 @@ public:
   /// A breaker has opened or closed by what was seen here; for those who hear now.
   void tell_change(processor_index index, const health_report& report);
 
+  /// Shows itself now rather than with the next second: something has changed.
+  void show_now() { stopped_.notify(); }
+
   [[nodiscard]] bool hears() const { return subscription_.is_subscribed(); }
   [[nodiscard]] const figures& counted() const { return figures_; }
 
@@ -68,7 +71,7 @@ private:
   figures figures_;
   bool stopping_ = false;
   event look_;    ///< messages may have been missed
-  event stopped_; ///< for the shows
+  event stopped_; ///< for the shows, and shown at once
   redis_batch telling_;
   redis_batch reading_;
   redis_batch showing_;

@@ -68,13 +68,15 @@ std::optional<std::string_view> match_path(std::string_view pattern, std::string
 
 } // namespace
 
-endpoints::endpoints(clock& time, ledger& books, copies kept, const config& settings, reactors& all)
+endpoints::endpoints(clock& time, ledger& books, copies kept, const config& settings, reactors& all,
+                     const event_feed& feed)
     : clock_(time),
       ledger_(books),
       copies_(kept),
       settings_(settings),
       names_(settings.processor_names()),
       all_(all),
+      feed_(feed),
       metrics_(time, settings, all) {}
 
 const std::vector<endpoints::route>& endpoints::routes() {
@@ -90,6 +92,7 @@ const std::vector<endpoints::route>& endpoints::routes() {
       {"GET", "/", &endpoints::file},
       {"GET", "/dashboard/{file}", &endpoints::file},
       {"GET", "/openapi.json", &endpoints::file},
+      {"GET", "/events", &endpoints::events},
       {"GET", "/metrics", &endpoints::metrics},
       {"GET", "/admin/audit", &endpoints::audit},
       {"GET", "/admin/cache/stats", &endpoints::cache_stats},

@@ -20,6 +20,8 @@
 
 namespace repasse {
 
+class event_feed;
+
 class endpoints {
 public:
   /// What Redis keeps; null where it does not.
@@ -28,7 +30,8 @@ public:
     totals_copy* totals = nullptr;
     intake* taken_in = nullptr;
   };
-  endpoints(clock& time, ledger& books, copies kept, const config& settings, reactors& all);
+  endpoints(clock& time, ledger& books, copies kept, const config& settings, reactors& all,
+            const event_feed& feed);
 
   task<http_response> answer(endpoint_request request);
   [[nodiscard]] const duration_histogram& scrapes() const { return metrics_.scrapes(); }
@@ -63,6 +66,7 @@ private:
   task<http_response> metrics(const question& to);
   // Of a browser: endpoints_pages.cpp.
   task<http_response> file(const question& to);
+  task<http_response> events(const question& to);
   // Of an administrator: endpoints_admin.cpp.
   task<http_response> audit(const question& to);
   task<http_response> cache_stats(const question& to);
@@ -78,6 +82,7 @@ private:
   const config& settings_;
   std::vector<std::string> names_; ///< of the processors, in order
   reactors& all_;
+  const event_feed& feed_;
   metrics_page metrics_;
   token_bucket slow_lines_{1, 10};
 };

@@ -11,17 +11,13 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(endpoint_kind::c
     "post_payment", "summary",   "payment", "payments", "purge", "processors", "healthz",  "readyz",
     "metrics",      "dashboard", "events",  "openapi",  "admin", "other",      "malformed"};
 
-constexpr std::pair<std::string_view, endpoint_kind> paths[] = {{"/payments-summary", endpoint_kind::summary},
-                                                                {"/payments", endpoint_kind::payments},
-                                                                {"/purge-payments", endpoint_kind::purge},
-                                                                {"/processors", endpoint_kind::processors},
-                                                                {"/healthz", endpoint_kind::healthz},
-                                                                {"/readyz", endpoint_kind::readyz},
-                                                                {"/metrics", endpoint_kind::metrics},
-                                                                {"/", endpoint_kind::dashboard},
-                                                                {"/events", endpoint_kind::events},
-                                                                {"/openapi.json", endpoint_kind::openapi},
-                                                                {"/openapi", endpoint_kind::openapi}};
+constexpr std::pair<std::string_view, endpoint_kind> paths[] = {
+    {"/payments-summary", endpoint_kind::totals}, {"/payments", endpoint_kind::payments},
+    {"/purge-payments", endpoint_kind::purge},    {"/processors", endpoint_kind::processors},
+    {"/healthz", endpoint_kind::healthz},         {"/readyz", endpoint_kind::readyz},
+    {"/metrics", endpoint_kind::metrics},         {"/", endpoint_kind::dashboard},
+    {"/events", endpoint_kind::events},           {"/openapi.json", endpoint_kind::openapi},
+    {"/openapi", endpoint_kind::openapi}};
 
 constexpr std::pair<std::string_view, endpoint_kind> folders[] = {{"/payments/", endpoint_kind::payment},
                                                                   {"/admin/", endpoint_kind::admin},

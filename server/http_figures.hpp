@@ -10,7 +10,7 @@ namespace repasse {
 /// Few, whatever paths clients think of.
 enum class endpoint_kind : std::uint8_t {
   post_payment,
-  summary,
+  totals, ///< of `GET /payments-summary`
   payment,
   payments,
   purge,

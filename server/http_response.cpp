@@ -89,7 +89,7 @@ void write_response(std::string& to, const http_response& response, connection_f
   if (fate == connection_fate::close) to.append("Connection: close\r\n");
   if (fate == connection_fate::keep_http10) to.append("Connection: keep-alive\r\n");
   if (!response.body.empty()) to.append("Content-Type: ").append(response.content_type).append("\r\n");
-  if (response.status != 304) { // whose length would be that of what is not sent
+  if (response.status != 304 && !response.is_stream) { // of 304 it would be that of what is not sent
     to.append("Content-Length: ");
     write_number(to, response.body.size());
     to.append("\r\n");

@@ -13,6 +13,7 @@ struct http_response {
   std::string_view content_type = "application/json"; ///< a literal; none is sent with an empty body
   std::string headers;                                ///< more fields, each ended by CR LF
   std::string body;
+  bool is_stream = false; ///< `body` is its beginning: it has no length, and ends with the connection
 };
 
 /// How the connection goes on after a response.

@@ -22,6 +22,8 @@ constexpr std::uint32_t idle_limit_s = 75;
 /// For the whole of one request, and for each piece of an answer that the peer takes.
 constexpr std::uint32_t slow_limit_s = 10;
 constexpr std::uint32_t linger_limit_s = 2;
+/// A viewer that has not taken one event while so many came is closed; it comes back for what it has missed.
+constexpr std::uint8_t missed_max = 5;
 /// Of half-read requests and answers not taken yet, of all connections of a reactor.
 constexpr std::size_t held_bytes_max = std::size_t{64} * 1024 * 1024;
 /// An empty buffer that is larger gives its memory back.
@@ -83,7 +85,7 @@ void http_session::ready_to(poller::watched& self, std::uint32_t events) {
 }
 
 void http_session::receive() {
-  if (lingering_) return linger();
+  if (lingering_ || is_viewer_) return linger();
   std::vector<char>& input = listener_.input_;
   std::memcpy(input.data(), stash_.data(), stash_.size());
   const ssize_t size = ::recv(fd, input.data() + stash_.size(), input.size() - stash_.size(), 0);
@@ -193,7 +195,9 @@ void http_session::answer(std::uint32_t number, accept_verdict verdict) {
 
 void http_session::answer(std::uint32_t number, const http_response& response) {
   blocked_ = false;
-  finish(exchanges_[number - first_number_], response);
+  exchange& one = exchanges_[number - first_number_];
+  if (response.is_stream) return begin_stream(one, response);
+  finish(one, response);
 }
 
 void http_session::finish(exchange& one, const http_response& response) {
@@ -201,6 +205,23 @@ void http_session::finish(exchange& one, const http_response& response) {
   listener_.counted_.count(one.kind, response.status);
   one.is_ready = true;
   listener_.mark(*this);
+}
+
+/// Nothing behind it is answered: nobody could tell where it ends.
+void http_session::begin_stream(exchange& one, const http_response& response) {
+  no_more_requests_ = true;
+  one.fate = connection_fate::close;
+  keep(stash_, {});
+  is_viewer_ = !one.is_head && listener_.take_viewer(*this);
+  finish(one, one.is_head || is_viewer_ ? response : unavailable("as many look on already as are allowed"));
+}
+
+void http_session::tell(std::string_view event) {
+  if (unsent_.empty() && pending() == 0) {
+    missed_ = 0;
+    return send(event);
+  }
+  if (++missed_ > missed_max) close();
 }
 
 void http_session::flush() {
@@ -262,7 +283,7 @@ void http_session::send(std::string_view bytes) {
 
 void http_session::written() {
   set_limit(stash_.empty() ? idle_limit_s : slow_limit_s);
-  if (pending() == 0 && no_more_requests_ && !lingering_) {
+  if (pending() == 0 && no_more_requests_ && !lingering_ && !is_viewer_) {
     lingering_ = true;
     set_limit(linger_limit_s);
     ::shutdown(fd, SHUT_WR);
@@ -310,7 +331,8 @@ void http_session::set_limit(std::uint32_t seconds) { limit_s_ = listener_.now_s
 
 /// As long as there is room for what would come.
 bool http_session::reads() const {
-  return lingering_ || (!no_more_requests_ && !blocked_ && pending() < pipeline_max && unsent_.empty());
+  return lingering_ || is_viewer_ ||
+         (!no_more_requests_ && !blocked_ && pending() < pipeline_max && unsent_.empty());
 }
 
 /// What it does not read it is still told of, until some comes: most peers send nothing while they wait, and

@@ -44,6 +44,10 @@ public:
   void answer(std::uint32_t exchange, accept_verdict verdict);
   void answer(std::uint32_t exchange, const http_response& response);
 
+  /// Of one that hears the events: sends one more, unless the last is still on its way. Who takes none while
+  /// some come is closed.
+  void tell(std::string_view event);
+
   /// Writes what is ready, in order. Called by the listener, once a turn for each session that has answers.
   void flush();
   /// Once a second: closes it if it has been too slow.
@@ -78,6 +82,7 @@ private:
   void refuse(int status, std::string_view detail);
   exchange& begin(const http_request& request, endpoint_kind kind);
   void finish(exchange& one, const http_response& response);
+  void begin_stream(exchange& one, const http_response& response);
   void begin_next();
   std::string& gather();
   void send(std::string_view bytes);
@@ -102,6 +107,8 @@ private:
   std::uint32_t limit_s_ = 0;      ///< closed when the listener's seconds pass this
   bool blocked_ = false;           ///< by a request that is no payment: what follows it must see what it did
   bool no_more_requests_ = false;  ///< closes after what is pending
+  bool is_viewer_ = false;         ///< the last answer goes on for ever; what the peer sends is dropped
+  std::uint8_t missed_ = 0;        ///< events in a row, the one before them being on its way
   bool lingering_ = false;         ///< all is written; reads until the peer closes, so that it gets that
 };
 

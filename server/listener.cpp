@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace repasse {
@@ -13,6 +14,8 @@ using namespace std::chrono_literals;
 
 /// New connections of one turn; more wait for the next, behind the requests of those that are open.
 constexpr int accepts_a_turn = 64;
+/// Told of an event in one turn: what a payment waits for them.
+constexpr std::size_t viewers_a_turn = 16;
 constexpr std::size_t input_bytes = 64 * 1024;
 static_assert(input_bytes >= request_bytes_max);
 
@@ -46,13 +49,13 @@ http_response payment_response(accept_verdict verdict) {
 } // namespace
 
 listener::listener(clock& time, poller& polled, payment_flow& flow, endpoints_call endpoints,
-                   std::atomic<std::size_t>& open_in_process, const config& settings)
+                   process_connections& of_process, const config& settings)
     : clock_(time),
       poller_(polled),
       flow_(flow),
       endpoints_(std::move(endpoints)),
       config_(settings),
-      open_in_process_(open_in_process),
+      of_process_(of_process),
       wall_(time.wall()),
       input_(input_bytes),
       tasks_(time) {
@@ -70,6 +73,12 @@ void listener::listen(int socket) {
 }
 
 void listener::start() { tasks_.spawn(tick()); }
+
+void listener::retire() {
+  retiring_ = true;
+  while (!viewers_.empty())
+    close(*viewers_.back());
+}
 
 void listener::stop() {
   retiring_ = true;
@@ -92,7 +101,7 @@ void listener::accept(acceptor& from) {
     const int socket = ::accept4(from.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket < 0 && (errno == EMFILE || errno == ENFILE)) poller_.want(from, 0); // until the next tick
     if (socket < 0) return;
-    if (open_in_process_.load(std::memory_order_relaxed) >= config_.connections_max)
+    if (of_process_.open.load(std::memory_order_relaxed) >= config_.connections_max)
       turn_away(socket);
     else
       open(socket);
@@ -114,7 +123,7 @@ void listener::open(int socket) {
   }
   sessions_[number] = std::move(session);
   ++open_;
-  open_in_process_.fetch_add(1, std::memory_order_relaxed);
+  of_process_.open.fetch_add(1, std::memory_order_relaxed);
 }
 
 void listener::turn_away(int socket) {
@@ -130,7 +139,38 @@ void listener::turn_away(int socket) {
   ::close(socket);
 }
 
+bool listener::take_viewer(http_session& session) {
+  if (retiring_) return false;
+  if (of_process_.viewers.fetch_add(1, std::memory_order_relaxed) >= config_.viewers_max) {
+    of_process_.viewers.fetch_sub(1, std::memory_order_relaxed);
+    return false;
+  }
+  viewers_.insert(viewers_.begin(), &session); // those that are being told are counted from the end
+  return true;
+}
+
+void listener::tell_viewers(std::shared_ptr<const std::string> event) {
+  const bool is_telling = event_ != nullptr;
+  event_ = std::move(event);
+  told_ = 0;
+  if (!is_telling) tell_some();
+}
+
+void listener::tell_some() {
+  for (std::size_t i = 0; i < viewers_a_turn && told_ < viewers_.size(); ++i) {
+    ++told_; // close() counts it down again
+    viewers_[viewers_.size() - told_]->tell(*event_);
+  }
+  if (told_ < viewers_.size()) return asio::post(clock_.get_executor(), [this] { tell_some(); });
+  event_.reset();
+}
+
 void listener::close(http_session& session) {
+  if (const auto seen = std::find(viewers_.begin(), viewers_.end(), &session); seen != viewers_.end()) {
+    if (viewers_.end() - seen <= static_cast<std::ptrdiff_t>(told_)) --told_;
+    viewers_.erase(seen);
+    of_process_.viewers.fetch_sub(1, std::memory_order_relaxed);
+  }
   poller_.remove(session);
   session.drop_buffers();
   ::close(session.fd);
@@ -139,7 +179,7 @@ void listener::close(http_session& session) {
   closed_.push_back(std::move(sessions_[number]));
   free_.push_back(number);
   --open_;
-  open_in_process_.fetch_sub(1, std::memory_order_relaxed);
+  of_process_.open.fetch_sub(1, std::memory_order_relaxed);
   mark(session); // destroyed once nothing of this turn can refer to it
 }
 

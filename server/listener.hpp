@@ -3,6 +3,7 @@
 #pragma once
 
 #include "server/http_session.hpp"
+#include "server/reactors.hpp"
 
 #include <array>
 #include <atomic>
@@ -19,23 +20,29 @@ public:
   struct config {
     /// Of the process; beyond, a connection gets 503 and is closed.
     std::size_t connections_max = 10'000;
+    /// Of the process; beyond, who asks for the events gets 503.
+    std::size_t viewers_max = 200;
   };
   /// Answers every request that is not `POST /payments`.
   using endpoints_call = std::function<task<http_response>(endpoint_request)>;
 
   /// `sockets` are bound, listening and non-blocking; the listener closes them.
-  /// `open_in_process` is counted up and down by every listener of the process.
   listener(clock& time, poller& polled, payment_flow& flow, endpoints_call endpoints,
-           std::atomic<std::size_t>& open_in_process, const config& settings);
+           process_connections& of_process, const config& settings);
   ~listener();
 
   void listen(int socket);
   void start();
-  /// From here on each answer closes its connection, so that clients go elsewhere.
-  void retire() { retiring_ = true; }
+  /// From here on each answer closes its connection, so that clients go elsewhere; who hears the events is
+  /// told no more.
+  void retire();
   /// No new connections; those that are idle are closed, the others after their answers.
   void stop();
   [[nodiscard]] std::size_t connections() const { return open_; }
+
+  /// Sends one event to all who hear them, some a turn of the loop. What the last one has not reached gets
+  /// this one instead.
+  void tell_viewers(std::shared_ptr<const std::string> event);
   [[nodiscard]] const http_figures& figures() const { return counted_; }
 
 private:
@@ -52,6 +59,9 @@ private:
   void open(int socket);
   void turn_away(int socket);
   void close(http_session& session);
+  /// False if there are too many already.
+  bool take_viewer(http_session& session);
+  void tell_some();
   void mark(http_session& session);
   void flush_marked();
   task<> tick();
@@ -72,7 +82,10 @@ private:
   std::vector<std::unique_ptr<http_session>> closed_; ///< destroyed at the end of the turn
   std::vector<http_session*> marked_;
   std::vector<http_session*> flushing_;
-  std::atomic<std::size_t>& open_in_process_;
+  std::vector<http_session*> viewers_;
+  std::shared_ptr<const std::string> event_; ///< that they are being told
+  std::size_t told_ = 0;                     ///< of viewers_, from the end
+  process_connections& of_process_;
   std::size_t open_ = 0;
   std::size_t held_bytes_ = 0; ///< in the sessions' buffers
   std::uint32_t generations_ = 0;

@@ -39,7 +39,8 @@ task<http_response> metrics_page::answer() {
   metrics_source from(settings_, reports);
   from.now = clock_.now();
   from.wall = clock_.wall();
-  from.connections = all_.connections().load(std::memory_order_relaxed);
+  from.connections = all_.connections().open.load(std::memory_order_relaxed);
+  from.viewers = all_.connections().viewers.load(std::memory_order_relaxed);
   from.is_draining = all_.is_draining();
   http_response response;
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";

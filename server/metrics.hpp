@@ -48,6 +48,7 @@ struct metrics_source {
   steady_time now{};
   wall_time wall{};
   std::size_t connections = 0; ///< open, of HTTP
+  std::size_t viewers = 0;     ///< of them, those that hear the events
   bool is_draining = false;
 };
 

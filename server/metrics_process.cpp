@@ -33,6 +33,8 @@ void add_http(metric_set& to, const metrics_source& from) {
            std::uint64_t{from.connections});
   to.gauge("repasse_http_connections_max", "Connections of clients at most.",
            static_cast<std::uint64_t>(from.settings.max_connections));
+  to.gauge("repasse_http_viewers", "Connections that hear the dashboard's events.",
+           std::uint64_t{from.viewers});
   to.counter("repasse_http_connections_refused_total", "Connections turned away, too many being open.",
              sum.turned_away);
 }

@@ -172,7 +172,8 @@ reactor::reactor(const config& settings, shared_storage& storage, reactors& all,
       importer_(intake_ ? std::make_unique<importer>(clock_, *intake_, flow_) : nullptr),
       ownership_(clock_, ledger_, flow_, processors_),
       prober_(clock_, {.processors = processors_.size()}, probe_calls()),
-      endpoints_(clock_, ledger_, {cache_.get(), copy_.get(), intake_.get()}, settings, all),
+      feed_(clock_, ledger_, {redis_.get(), copy_.get()}, names_, settings, all, instance_name()),
+      endpoints_(clock_, ledger_, {cache_.get(), copy_.get(), intake_.get()}, settings, all, feed_),
       listener_(clock_, poller_, flow_,
                 [this](endpoint_request request) { return endpoints_.answer(std::move(request)); },
                 all.connections(), {.connections_max = settings.max_connections}),
@@ -205,6 +206,7 @@ void reactor::run() {
   prober_.start();
   listener_.start();
   lag_.start();
+  if (number_ == 0) feed_.start();
   context_.run();
 }
 
@@ -214,6 +216,7 @@ void reactor::shut_down(steady_time due) {
 
 task<> reactor::drain(steady_time due) {
   listener_.retire();
+  if (watcher_) watcher_->show_now();
   prober_.stop();
   event pause(clock_);
   co_await pause.wait_for(std::min(notice_max, (due - clock_.now()) / 10));
@@ -287,15 +290,25 @@ void reactor::tell_change(processor_index index, bool closed) {
   watcher_->tell_change(index, report);
 }
 
+void reactor::tell_viewers(const std::shared_ptr<const event_feed::snapshot>& made) {
+  feed_.remember(*made);
+  listener_.tell_viewers({made, &made->event});
+}
+
 epoch_id reactor::show(std::string& json) const {
   const epoch_id epoch = flow_.epoch();
-  if (epoch != 0) json = instance_json(settings_, report(), instance_name(), number_);
+  if (epoch == 0) return epoch;
+  instance_view view =
+      view_of(report(), instance_name(), number_, clock_.now(), clock_.wall(), all_.is_draining());
+  if (number_ == 0) view.changes = changes_after(0);
+  json = instance_json(settings_, view);
   return epoch;
 }
 
 reactor_report reactor::report() const {
   reactor_report made;
   const steady_time now = clock_.now();
+  made.started = started_wall_;
   for (const auto& one : processors_) {
     reactor_report::seen_processor& seen = made.processors.emplace_back();
     seen.circuit = one->circuit().now_in();

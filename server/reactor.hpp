@@ -7,6 +7,7 @@
 #include "health/watcher.hpp"
 #include "server/config.hpp"
 #include "server/endpoints.hpp"
+#include "server/event_feed.hpp"
 #include "server/importer.hpp"
 #include "server/listener.hpp"
 #include "server/loop_lag.hpp"
@@ -43,6 +44,7 @@ struct reactor_report {
     std::string tls_trouble; ///< empty: none
   };
   std::vector<seen_processor> processors;
+  wall_time started{};
   epoch_id epoch = 0;
   /// Empty without Redis.
   struct seen_redis {
@@ -105,6 +107,8 @@ public:
   [[nodiscard]] reactor_report report() const;
   [[nodiscard]] payment_flow& flow() { return flow_; }
   void heard(processor_index index, const health_report& report);
+  /// Another second of the dashboard.
+  void tell_viewers(const std::shared_ptr<const event_feed::snapshot>& made);
   /// All epochs were ended by a purge, but for those begun since: ours may be one of either.
   void purged() {
     ownership_.look();
@@ -125,6 +129,7 @@ private:
   asio::io_context context_;
   clock clock_;
   steady_time started_ = clock_.now();
+  wall_time started_wall_ = clock_.wall();
   poller poller_;
   std::unique_ptr<migrator> migrator_;        ///< of the first reactor, with a database
   std::unique_ptr<postgres_ledger> database_; ///< null: payments live in memory
@@ -140,6 +145,7 @@ private:
   std::unique_ptr<importer> importer_; ///< with an intake
   ownership ownership_;
   prober prober_;
+  event_feed feed_;
   endpoints endpoints_;
   listener listener_;
   loop_lag lag_;

@@ -16,6 +16,12 @@ namespace repasse {
 
 class reactor;
 
+/// Of the process: each listener counts its own here, since the kernel does not spread them evenly.
+struct process_connections {
+  std::atomic<std::size_t> open{0};
+  std::atomic<std::size_t> viewers{0}; ///< of them, those that hear the events
+};
+
 /// Filled by main before the first reactor runs, destroyed after the last one has ended.
 class reactors {
 public:
@@ -40,12 +46,10 @@ public:
   template <typename Result, typename Call>
   task<std::vector<Result>> gather(clock& home, steady_time due, Call call);
 
-  /// Open connections of the process: each listener counts its own here, since the kernel does not spread
-  /// them evenly.
-  [[nodiscard]] std::atomic<std::size_t>& connections() { return connections_; }
+  [[nodiscard]] process_connections& connections() { return connections_; }
 
 private:
-  std::atomic<std::size_t> connections_{0};
+  process_connections connections_;
   std::vector<std::unique_ptr<reactor>> all_;
   std::atomic<bool> draining_{false};
   std::atomic<std::size_t> drained_{0};

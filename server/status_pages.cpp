@@ -24,24 +24,6 @@ std::string health_json(const std::optional<health_report>& health) {
                      health->min_response_time.count(), to_string(health->heard_wall), from);
 }
 
-/// What is not up before what is, then what has trouble; of equals the first, whose reactor knows most. The
-/// clock is the one that is furthest off.
-ledger_health worst_books(std::span<const reactor_report> reports) {
-  const auto badness = [](const ledger_health& one) { return std::pair(!one.is_up, !one.trouble.empty()); };
-  ledger_health worst;
-  for (const reactor_report& report : reports) {
-    const ledger_health& one = report.books;
-    if (one.kind.empty()) continue; // a reactor that did not answer
-    const auto ahead =
-        abs(one.ahead.value_or(0ms)) > abs(worst.ahead.value_or(0ms)) ? one.ahead : worst.ahead;
-    const auto latency = std::max(one.latency, worst.latency);
-    if (worst.kind.empty() || badness(one) > badness(worst)) worst = one;
-    worst.ahead = ahead;
-    worst.latency = latency;
-  }
-  return worst;
-}
-
 /// `, this clock is 312 ms ahead of the database's`; empty while they agree well enough.
 std::string clock_text(const ledger_health& books) {
   const auto ahead = books.ahead.value_or(0ms);
@@ -102,6 +84,22 @@ std::string absence_lines(std::span<const reactor_report> reports) {
 
 } // namespace
 
+ledger_health worst_books(std::span<const reactor_report> reports) {
+  const auto badness = [](const ledger_health& one) { return std::pair(!one.is_up, !one.trouble.empty()); };
+  ledger_health worst;
+  for (const reactor_report& report : reports) {
+    const ledger_health& one = report.books;
+    if (one.kind.empty()) continue; // a reactor that did not answer
+    const auto ahead =
+        abs(one.ahead.value_or(0ms)) > abs(worst.ahead.value_or(0ms)) ? one.ahead : worst.ahead;
+    const auto latency = std::max(one.latency, worst.latency);
+    if (worst.kind.empty() || badness(one) > badness(worst)) worst = one;
+    worst.ahead = ahead;
+    worst.latency = latency;
+  }
+  return worst;
+}
+
 reactor_report::seen_processor merge_processor(std::span<const reactor_report> reports, std::size_t index) {
   seen_processor merged;
   for (const reactor_report& report : reports) {
@@ -133,21 +131,6 @@ std::string processors_json(const config& settings, std::span<const reactor_repo
         to_string(seen.circuit), health_json(seen.health), seen.in_flight, millis(seen.expected),
         millis(seen.oldest_open), seen.latencies.count(), millis(seen.latencies.percentile(0.5)),
         millis(seen.latencies.percentile(0.9)), millis(seen.latencies.percentile(0.99)));
-  }
-  return json + "]}";
-}
-
-std::string instance_json(const config& settings, const reactor_report& report, std::string_view instance,
-                          std::uint32_t reactor) {
-  std::string json = R"({"instance":)";
-  write_json_string(json, instance);
-  json += fmt::format(
-      R"(,"epoch":{},"reactor":{},"held":{},"waiting":{},"accepted":{},"settled":{},"processors":[)",
-      report.epoch, reactor, report.held, report.waiting, report.flow.accepted, report.flow.settled);
-  for (std::size_t i = 0; i < settings.processors.size(); ++i) {
-    const seen_processor& seen = report.processors[i];
-    json += fmt::format(R"({}{{"name":"{}","breaker":"{}","inFlight":{}}})", i == 0 ? "" : ",",
-                        settings.processors[i].name, to_string(seen.circuit), seen.in_flight);
   }
   return json + "]}";
 }

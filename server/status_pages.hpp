@@ -1,5 +1,4 @@
-// What the process shows of itself, gathered from its reactors: /processors and /readyz; and what one reactor
-// shows of itself in Redis.
+// What the process shows of itself, gathered from its reactors: /processors and /readyz.
 #pragma once
 
 #include "server/config.hpp"
@@ -17,12 +16,12 @@ namespace repasse {
 [[nodiscard]] reactor_report::seen_processor merge_processor(std::span<const reactor_report> reports,
                                                              std::size_t index);
 
+/// What is not up before what is, then what has trouble; of equals the first, whose reactor knows most. The
+/// clock is the one that is furthest off.
+[[nodiscard]] ledger_health worst_books(std::span<const reactor_report> reports);
+
 /// `{"processors":[{"name","fee","breaker","health":{…}|null,"inFlight","expectedMillis","latency":{…}}]}`
 [[nodiscard]] std::string processors_json(const config& settings, std::span<const reactor_report> reports);
-
-/// `{"instance","epoch","reactor","held","waiting","accepted","settled","processors":[{"name","breaker","inFlight"}]}`
-[[nodiscard]] std::string instance_json(const config& settings, const reactor_report& report,
-                                        std::string_view instance, std::uint32_t reactor);
 
 /// The session cache of the whole process, and what Redis holds, which all processes share; null while it
 /// does not answer.

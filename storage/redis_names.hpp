@@ -39,10 +39,11 @@ public:
   [[nodiscard]] std::string next_totals(epoch_id epoch, std::uint64_t attempt) const {
     return root_ + "totals:next:" + std::to_string(epoch) + ':' + std::to_string(attempt);
   }
+  /// Which epochs show themselves: a sorted set, by when they did so last.
+  [[nodiscard]] std::string instances() const { return root_ + "instances"; }
   /// What an instance shows of itself.
-  [[nodiscard]] std::string instance(epoch_id epoch) const {
-    return under("instances:", std::to_string(epoch));
-  }
+  [[nodiscard]] std::string instance(std::string_view epoch) const { return under("instances:", epoch); }
+  [[nodiscard]] std::string instance(epoch_id epoch) const { return instance(std::to_string(epoch)); }
 
 private:
   static constexpr std::string_view cached = "payment:correlation:";

@@ -99,6 +99,21 @@ public:
     }
   }
 
+  /// What comes up to the next `mark`, and that; nullopt if it has not come by then, or the peer has closed.
+  std::optional<std::string> up_to(std::string_view mark,
+                                   std::chrono::milliseconds limit = std::chrono::seconds(10)) {
+    const auto due = std::chrono::steady_clock::now() + limit;
+    for (;;) {
+      const std::size_t found = received_.find(mark);
+      if (found != std::string::npos) {
+        std::string text = received_.substr(0, found + mark.size());
+        received_.erase(0, text.size());
+        return text;
+      }
+      if (receive(due) != call_failure::none) return std::nullopt;
+    }
+  }
+
 private:
   call_failure receive(std::chrono::steady_clock::time_point due) {
     using std::chrono::milliseconds;

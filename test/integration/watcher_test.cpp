@@ -242,7 +242,10 @@ BOOST_AUTO_TEST_CASE(an_instance_with_an_epoch_shows_itself_for_5_s) {
   BOOST_TEST(ttl >= 3);
   server.cli({"DEL", "repasse:instances:42"});
   here.until([&] { return server.cli({"EXISTS", "repasse:instances:42"}) == "1"; });
-  BOOST_TEST(server.cli({"KEYS", "*"}) == "repasse:instances:42"); // who has no epoch shows nothing
+  BOOST_TEST(server.cli({"KEYS", "*:*:*"}) == "repasse:instances:42"); // who has no epoch shows nothing
+  BOOST_TEST(server.cli({"ZRANGE", "repasse:instances", "0", "-1"}) == "42");
+  const int listed = std::stoi(server.cli({"TTL", "repasse:instances"}));
+  BOOST_TEST((listed > 50 && listed <= 60));
 }
 
 BOOST_AUTO_TEST_CASE(a_watcher_that_is_stopped_says_and_hears_nothing_more) {

@@ -88,6 +88,7 @@ def what_a_browser_asks(walk, server):
     for name in ("dashboard.css", "dashboard.js", "chart.js", "favicon.svg"):
         walk.ask(server, "getDashboardFile", 200, target=f"/dashboard/{name}")
     walk.ask(server, "getDashboardFile", 404, target="/dashboard/nothing")
+    walk.head(server, "getEvents", walk.ask(server, "getEvents", 200, bytes_max=100))
     if walk.ask(server, "getDocument", 200).body != walk.path.read_bytes():
         walk.note("the server's document is another one")
 

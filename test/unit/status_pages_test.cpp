@@ -128,22 +128,6 @@ BOOST_AUTO_TEST_CASE(health_that_another_instance_has_told_is_from_redis) {
   BOOST_TEST(shown(0, {report}).at("health").at("from").as_string() == "redis");
 }
 
-BOOST_AUTO_TEST_CASE(an_instance_shows_itself_to_the_byte) {
-  reactor_report report = fresh_report();
-  report.epoch = 17;
-  report.held = 5;
-  report.waiting = 3;
-  report.flow.accepted = 1000;
-  report.flow.settled = 995;
-  report.processors[1].circuit = state::open;
-  report.processors[0].in_flight = 2;
-  BOOST_TEST(
-      instance_json(two_processors(), report, "host:42", 1) ==
-      R"({"instance":"host:42","epoch":17,"reactor":1,"held":5,"waiting":3,"accepted":1000,"settled":995,)"
-      R"("processors":[{"name":"default","breaker":"closed","inFlight":2},)"
-      R"({"name":"fallback","breaker":"open","inFlight":0}]})");
-}
-
 BOOST_AUTO_TEST_CASE(a_redis_that_is_up_but_not_listened_to_is_told_and_makes_nothing_unready) {
   reactor_report report = fresh_report();
   report.redis = reactor_report::seen_redis{

@@ -1,0 +1,141 @@
+#include "server/event_feed.hpp"
+
+#include "server/reactor.hpp"
+
+#include <boost/asio/post.hpp>
+#include <fmt/format.h>
+
+#include <charconv>
+
+namespace repasse {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::chrono::nanoseconds period = 1s;
+constexpr std::chrono::nanoseconds redis_limit = 300ms;
+/// Of the instances that show themselves, the newest.
+constexpr std::string_view instances_max = "63";
+
+std::string millis_or_null(const std::optional<double>& value) {
+  return value ? fmt::format("{:.2f}", *value) : "null";
+}
+
+} // namespace
+
+event_feed::event_feed(clock& time, ledger& books, sources from, const redis_names& names,
+                       const config& settings, reactors& all, std::string instance)
+    : clock_(time),
+      ledger_(books),
+      from_(from),
+      names_(names),
+      settings_(settings),
+      all_(all),
+      instance_(std::move(instance)),
+      overview_(settings, instance_),
+      tasks_(time) {}
+
+std::string event_feed::beginning(std::string_view last_event_id) const {
+  std::int64_t seen = 0;
+  std::from_chars(last_event_id.data(), last_event_id.data() + last_event_id.size(), seen);
+  std::string text = "retry: 1000\n\n";
+  std::string rows;
+  for (const kept_point& one : points_)
+    if (one.id > seen)
+      rows += fmt::format("{}[{},{:.1f},{:.1f},{},{},{}]", rows.empty() ? "" : ",", one.id,
+                          one.point.accepted, one.point.settled, one.point.held,
+                          millis_or_null(one.point.accept_p99), millis_or_null(one.point.end_to_end_p99));
+  if (!rows.empty()) text += "event: history\ndata: {\"points\":[" + rows + "]}\n\n";
+  return text;
+}
+
+task<> event_feed::make_snapshots() {
+  event pause(clock_);
+  steady_time due = clock_.now();
+  steady_time looked_at{};
+  for (;;) {
+    due = std::max(due + period, clock_.now());
+    co_await pause.wait_until(due);
+    const bool has_viewers = all_.connections().viewers.load(std::memory_order_relaxed) > 0;
+    if (has_viewers) looked_at = clock_.now();
+    const bool goes_on_still = looked_at != steady_time{} && clock_.now() - looked_at < goes_on;
+    if (has_viewers || goes_on_still) co_await make_one();
+  }
+}
+
+task<> event_feed::make_one() {
+  auto look = [](reactor& one) -> task<reactor_report> { co_return one.report(); };
+  const steady_time asked = clock_.now();
+  const auto reports = co_await all_.gather<reactor_report>(clock_, asked + reactors::gather_limit / 2, look);
+  const wall_time wall = clock_.wall();
+  overview_.begin(clock_.now());
+  wall_time started = wall;
+  for (std::size_t i = 0; i < reports.size(); ++i) {
+    if (reports[i].books.kind.empty()) continue; // it did not answer
+    started = std::min(started, reports[i].started);
+    overview_.see(view_of(reports[i], instance_, static_cast<std::uint32_t>(i), clock_.now(), wall,
+                          all_.is_draining()));
+  }
+  overview_.changed(instance_, changes_after(overview_.last_own_change()));
+  const bool others_answered = co_await read_others();
+  overview_.end(others_answered, wall);
+  co_await read_books();
+
+  overview::more of;
+  of.wall = wall;
+  of.uptime_seconds = std::chrono::duration<double>(wall - started).count();
+  of.reports = &reports;
+  of.books = are_books_known_ ? &books_ : nullptr;
+  of.are_books_current = are_books_current_;
+  of.viewers = all_.connections().viewers.load(std::memory_order_relaxed);
+  auto made = std::make_shared<snapshot>();
+  made->id = wall.time_since_epoch().count();
+  made->point = overview_.now();
+  made->event = fmt::format("id: {}\nevent: snapshot\ndata: {}\n\n", made->id, overview_.json(of));
+  const std::shared_ptr<const snapshot> shared = std::move(made);
+  for (const auto& one : all_)
+    asio::post(one->get_executor(), [&to = *one, shared] { to.tell_viewers(shared); });
+}
+
+/// While the ledger is away the copy in Redis, or what was known last.
+task<> event_feed::read_books() {
+  are_books_current_ = false;
+  if (ledger_.health().is_up) {
+    const auto read = co_await ledger_.summarize(time_window{});
+    if (!read) co_return;
+    books_ = *read;
+    are_books_known_ = are_books_current_ = true;
+    co_return;
+  }
+  if (from_.totals == nullptr) co_return;
+  const auto copied = co_await from_.totals->read(time_window{});
+  if (!copied) co_return;
+  books_ = copied->sums;
+  are_books_known_ = true;
+}
+
+/// False if Redis does not say.
+task<bool> event_feed::read_others() {
+  if (from_.redis == nullptr || !settings_.use_redis_health_monitoring) co_return false;
+  const steady_time due = clock_.now() + redis_limit;
+  reading_.clear();
+  reading_.add({"ZREVRANGE", names_.instances(), "0", instances_max});
+  const redis_verdict listed = co_await from_.redis->exec(reading_, due, redis_connection::late::abandon);
+  if (listed != redis_verdict::done || reading_.reply(0).what != redis_reply::kind::list) co_return false;
+  const std::vector<redis_reply> epochs = reading_.reply(0).list;
+  if (epochs.empty()) co_return true;
+  static const std::string longest = std::to_string(instance_view::bytes_max);
+  reading_.clear();
+  for (const redis_reply& epoch : epochs)
+    reading_.add({"GETRANGE", names_.instance(epoch.text), "0", longest});
+  const redis_verdict read = co_await from_.redis->exec(reading_, due, redis_connection::late::abandon);
+  if (read != redis_verdict::done) co_return false;
+  for (std::size_t i = 0; i < epochs.size(); ++i) {
+    const auto text = reading_.reply(i).as_text();
+    const auto view = text ? parse_instance(settings_, *text) : std::nullopt;
+    if (view) overview_.see(*view);
+  }
+  co_return true;
+}
+
+} // namespace repasse

@@ -1,0 +1,318 @@
+#include "server/overview.hpp"
+
+#include "server/build_info.hpp"
+#include "server/payment_json.hpp"
+#include "server/reactor.hpp"
+#include "server/status_pages.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace repasse {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Counters that have not moved on for so long are of a reactor that does not say how fast it is.
+constexpr std::chrono::nanoseconds rate_age_max = 3s;
+
+double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
+
+std::string number_or_null(const std::optional<double>& value) {
+  return value ? fmt::format("{:.3f}", *value) : "null";
+}
+
+std::string quoted(std::string_view text) {
+  std::string json;
+  write_json_string(json, text);
+  return json;
+}
+
+std::string money(std::int64_t cents) { return fmt::format(R"("{}.{:02}")", cents / 100, cents % 100); }
+
+/// Rounded down to the cent; in two parts, since the product of sums and millionths has no room.
+std::int64_t fee_of(std::int64_t amount_cents, std::int64_t fee_ppm) {
+  constexpr std::int64_t million = 1'000'000;
+  return amount_cents / million * fee_ppm + amount_cents % million * fee_ppm / million;
+}
+
+void add_grown(duration_counts& to, const duration_counts& before, const duration_counts& after) {
+  for (std::size_t i = 0; i < to.size(); ++i)
+    to[i] += after[i] - std::min(after[i], before[i]);
+}
+
+std::string percentiles_json(const duration_counts& counts) {
+  return fmt::format(R"({{"p50":{},"p90":{},"p99":{}}})", number_or_null(percentile_millis(counts, 0.5)),
+                     number_or_null(percentile_millis(counts, 0.9)),
+                     number_or_null(percentile_millis(counts, 0.99)));
+}
+
+std::string key_of(const instance_view& view) {
+  return fmt::format("{}/{}/{}", view.instance, view.reactor, view.started.time_since_epoch().count());
+}
+
+std::string store_json(std::string_view name, bool is_up, std::optional<double> latency_millis,
+                       double since_seconds, std::string_view detail) {
+  return fmt::format(R"({{"name":"{}","up":{},"latencyMillis":{},"sinceSeconds":{:.1f},"detail":{}}})", name,
+                     is_up, number_or_null(latency_millis), std::max(0.0, since_seconds), quoted(detail));
+}
+
+} // namespace
+
+/// Of all that are known: counters with those lost, what is held without.
+struct overview::sums {
+  instance_view all;
+  double accepted_rate = 0;
+  double settled_rate = 0;
+  duration_counts accept{}; ///< of the last seconds
+  duration_counts end_to_end{};
+};
+
+overview::overview(const config& settings, std::string own_instance)
+    : settings_(settings), own_(std::move(own_instance)) {}
+
+void overview::begin(steady_time now) { now_ = now; }
+
+void overview::see(const instance_view& view) {
+  std::string key = key_of(view);
+  auto found = known_.find(key);
+  if (found == known_.end()) {
+    if (known_.size() >= known_max) return;
+    found = known_.emplace(std::move(key), known_instance{}).first;
+  }
+  known_instance& one = found->second;
+  if (!one.views.empty() && one.looked == now_) return; // the own process's, read once more from Redis
+  one.looked = now_;
+  one.is_lost = false;
+  one.taken_over_by.clear();
+  if (!one.views.empty() && view.at == one.last().at) return;
+  if (!one.views.empty() && view.adopted > one.last().adopted) one.adopted = now_;
+  one.heard = now_;
+  one.views.push_back(view);
+  one.views.back().changes.clear();
+  if (one.views.size() > views_max) one.views.pop_front();
+  changed(view.instance, view.changes);
+}
+
+void overview::end(bool others_answered, wall_time wall) {
+  for (auto at = known_.begin(); at != known_.end();) {
+    known_instance& one = at->second;
+    const bool is_gone = others_answered && one.looked != now_ && one.last().instance != own_;
+    const bool is_forgotten = is_gone && (one.last().is_stopping || now_ - one.heard > lost_kept);
+    if (is_forgotten) {
+      at = known_.erase(at);
+      continue;
+    }
+    if (is_gone && !one.is_lost) lose(one, wall);
+    if (one.is_lost && one.taken_over_by.empty()) find_taker(one);
+    ++at;
+  }
+}
+
+void overview::lose(known_instance& one, wall_time wall) {
+  one.is_lost = true;
+  const std::string text = fmt::format("epoch {} is lost: nothing was heard from it for {:.0f} s",
+                                       one.last().epoch, seconds(now_ - one.heard));
+  keep({one.last().instance, {0, wall, "error", text}});
+}
+
+/// Who has taken over payments since the lost one was heard last: with several lost at once any of them.
+void overview::find_taker(known_instance& lost) const {
+  for (const auto& [key, other] : known_)
+    if (!other.is_lost && other.adopted > lost.heard) lost.taken_over_by = other.last().instance;
+}
+
+void overview::changed(std::string_view instance, std::span<const instance_view::change> changes) {
+  auto seen = changes_seen_.find(instance);
+  if (seen == changes_seen_.end()) {
+    if (changes.empty() || changes_seen_.size() >= known_max) return;
+    seen = changes_seen_.emplace(instance, 0).first;
+  }
+  for (const instance_view::change& one : changes) {
+    if (one.number <= seen->second) continue;
+    seen->second = one.number;
+    keep({std::string{instance}, one});
+  }
+}
+
+std::uint64_t overview::last_own_change() const {
+  const auto seen = changes_seen_.find(own_);
+  return seen == changes_seen_.end() ? 0 : seen->second;
+}
+
+void overview::keep(known_change one) {
+  const auto later = std::ranges::upper_bound(changes_, one.what.at, {},
+                                              [](const known_change& each) { return each.what.at; });
+  changes_.insert(later, std::move(one));
+  if (changes_.size() > changes_max) changes_.pop_front();
+}
+
+overview::sums overview::add_up() const {
+  sums made;
+  made.all.processors.resize(settings_.processors.size());
+  for (const auto& [key, one] : known_) {
+    const instance_view& last = one.last();
+    made.all.accepted += last.accepted;
+    made.all.replayed += last.replayed;
+    made.all.conflicts += last.conflicts;
+    made.all.refused += last.refused;
+    made.all.taken_in += last.taken_in;
+    made.all.settled += last.settled;
+    made.all.rejected += last.rejected;
+    if (one.is_lost) continue;
+    made.all.held += last.held;
+    made.all.waiting += last.waiting;
+    made.all.in_doubt += last.in_doubt;
+    made.all.oldest_seconds = std::max(made.all.oldest_seconds, last.oldest_seconds);
+    const instance_view& first = one.views.front();
+    const bool moves = one.views.size() > 1 && now_ - one.heard < rate_age_max;
+    if (moves) {
+      const instance_view& before = one.views[one.views.size() - 2];
+      const double lasted = std::max(0.1, seconds(last.at - before.at));
+      made.accepted_rate +=
+          static_cast<double>(last.accepted - std::min(last.accepted, before.accepted)) / lasted;
+      made.settled_rate +=
+          static_cast<double>(last.settled - std::min(last.settled, before.settled)) / lasted;
+      add_grown(made.accept, first.accept, last.accept);
+      add_grown(made.end_to_end, first.end_to_end, last.end_to_end);
+    }
+    for (std::size_t i = 0; i < std::min(last.processors.size(), made.all.processors.size()); ++i) {
+      const instance_view::seen_processor& seen = last.processors[i];
+      instance_view::seen_processor& sum = made.all.processors[i];
+      const bool worse = seen.circuit != sum.circuit &&
+                         (seen.circuit == breaker::state::open || sum.circuit == breaker::state::closed);
+      if (worse) sum.circuit = seen.circuit;
+      if (worse || sum.since_seconds == 0 ||
+          (seen.circuit == sum.circuit && seen.since_seconds < sum.since_seconds))
+        sum.since_seconds = seen.since_seconds;
+      sum.in_flight += seen.in_flight;
+      sum.oldest_millis = std::max(sum.oldest_millis, seen.oldest_millis);
+      if (moves && i < first.processors.size())
+        add_grown(sum.charges, first.processors[i].charges, seen.charges);
+    }
+  }
+  return made;
+}
+
+overview::point overview::now() const {
+  const sums all = add_up();
+  return {all.accepted_rate, all.settled_rate, all.all.held, percentile_millis(all.accept, 0.99),
+          percentile_millis(all.end_to_end, 0.99)};
+}
+
+std::string overview::json(const more& of) const {
+  const sums all = add_up();
+  return fmt::format(R"({{"time":"{}","instance":{},"version":"{}","uptimeSeconds":{:.1f},"storage":"{}",{},)"
+                     R"("latency":{{"accept":{},"endToEnd":{}}},"books":{},"processors":[{}],"stores":[{}],)"
+                     R"("instances":[{}],"changes":[{}],"viewers":{}}})",
+                     to_string(of.wall), quoted(own_), build_version, of.uptime_seconds,
+                     settings_.use_database_storage ? "postgresql" : "memory", payments_json(all),
+                     percentiles_json(all.accept), percentiles_json(all.end_to_end), books_json(of),
+                     processors_json(all, of), stores_json(of), instances_json(), changes_json(), of.viewers);
+}
+
+std::string overview::payments_json(const sums& all) const {
+  return fmt::format(
+      R"("payments":{{"accepted":{},"replayed":{},"conflicts":{},"refused":{},"takenIn":{},"settled":{},"rejected":{}}},)"
+      R"("rates":{{"accepted":{:.1f},"settled":{:.1f}}},)"
+      R"("backlog":{{"held":{},"waiting":{},"inDoubt":{},"oldestSeconds":{:.1f}}})",
+      all.all.accepted, all.all.replayed, all.all.conflicts, all.all.refused, all.all.taken_in,
+      all.all.settled, all.all.rejected, all.accepted_rate, all.settled_rate, all.all.held, all.all.waiting,
+      all.all.in_doubt, all.all.oldest_seconds);
+}
+
+std::string overview::books_json(const more& of) const {
+  if (of.books == nullptr) return "null";
+  std::string rows;
+  std::int64_t fees = 0;
+  std::int64_t amounts = 0;
+  std::int64_t cheapest = std::numeric_limits<std::int64_t>::max();
+  for (std::size_t i = 0; i < settings_.processors.size(); ++i) {
+    const processor_settings& one = settings_.processors[i];
+    const processor_total& sum = (*of.books)[i];
+    const std::int64_t fee = fee_of(sum.amount_cents, one.fee_ppm);
+    fees += fee;
+    amounts += sum.amount_cents;
+    cheapest = std::min(cheapest, one.fee_ppm);
+    rows += fmt::format(R"({}{{"name":"{}","requests":{},"amount":{},"fees":{}}})", i == 0 ? "" : ",",
+                        one.name, sum.requests, money(sum.amount_cents), money(fee));
+  }
+  return fmt::format(R"({{"processors":[{}],"fees":{},"cheapestFees":{},"isCurrent":{}}})", rows, money(fees),
+                     money(fee_of(amounts, cheapest)), of.are_books_current);
+}
+
+std::string overview::processors_json(const sums& all, const more& of) const {
+  std::string json;
+  for (std::size_t i = 0; i < settings_.processors.size(); ++i) {
+    const processor_settings& one = settings_.processors[i];
+    const instance_view::seen_processor& seen = all.all.processors[i];
+    const std::optional<health_report> health = merge_processor(*of.reports, i).health;
+    json += fmt::format(R"({}{{"name":"{}","fee":{},"breaker":"{}","sinceSeconds":{:.1f},)",
+                        i == 0 ? "" : ",", one.name, static_cast<double>(one.fee_ppm) / 1e6,
+                        to_string(seen.circuit), seen.since_seconds);
+    json += health ? fmt::format(R"("failing":{},"minResponseTime":{},"heardSecondsAgo":{:.1f},)",
+                                 health->failing, health->min_response_time.count(),
+                                 seconds(now_ - health->heard))
+                   : R"("failing":null,"minResponseTime":null,"heardSecondsAgo":null,)";
+    json +=
+        fmt::format(R"("inFlight":{},"oldestUnansweredMillis":{:.1f},"p50":{},"p99":{}}})", seen.in_flight,
+                    seen.oldest_millis, number_or_null(percentile_millis(seen.charges, 0.5)),
+                    number_or_null(percentile_millis(seen.charges, 0.99)));
+  }
+  return json;
+}
+
+std::string overview::stores_json(const more& of) const {
+  const ledger_health books = worst_books(*of.reports);
+  const double since = books.since == steady_time{} ? of.uptime_seconds : seconds(now_ - books.since);
+  std::string json = store_json(settings_.use_database_storage ? "PostgreSQL" : "memory", books.is_up,
+                                seconds(books.latency) * 1000, since, books.trouble);
+  const reactor_report::seen_redis* redis = nullptr;
+  const reactor_report::seen_intake* intake = nullptr;
+  std::size_t remembered = 0;
+  for (const reactor_report& report : *of.reports) {
+    if (report.redis && (redis == nullptr || (redis->is_up && !report.redis->is_up))) redis = &*report.redis;
+    if (!report.taking_in) continue;
+    remembered += report.taking_in->figures.remembered;
+    if (intake == nullptr || !report.taking_in->is_open) intake = &*report.taking_in;
+  }
+  if (redis != nullptr) {
+    const bool is_deaf = redis->is_up && redis->hears == false;
+    json +=
+        "," + store_json("Redis", redis->is_up, seconds(redis->latency) * 1000, seconds(now_ - redis->since),
+                         is_deaf ? "no messages about health are heard" : redis->trouble);
+  }
+  if (intake != nullptr)
+    json += "," + store_json("intake", intake->is_open, std::nullopt, 0,
+                             !intake->is_open  ? intake->trouble
+                             : remembered == 0 ? ""
+                                               : fmt::format("{} payments wait for PostgreSQL", remembered));
+  return json;
+}
+
+std::string overview::instances_json() const {
+  std::string json;
+  for (const auto& [key, one] : known_) {
+    const instance_view& last = one.last();
+    const std::string_view state = one.is_lost ? "lost" : last.is_stopping ? "stopping" : "serving";
+    json += fmt::format(
+        R"({}{{"instance":{},"reactor":{},"epoch":{},"state":"{}","isEldest":{},"takenOverBy":{},)"
+        R"("seenSecondsAgo":{:.1f},"held":{},"waiting":{},"accepted":{},"settled":{}}})",
+        json.empty() ? "" : ",", quoted(last.instance), last.reactor, last.epoch, state,
+        last.is_eldest && !one.is_lost, one.taken_over_by.empty() ? "null" : quoted(one.taken_over_by),
+        seconds(now_ - one.heard), last.held, last.waiting, last.accepted, last.settled);
+  }
+  return json;
+}
+
+std::string overview::changes_json() const {
+  std::string json;
+  for (const known_change& one : changes_)
+    json += fmt::format(R"({}{{"time":"{}","level":"{}","instance":{},"text":{}}})", json.empty() ? "" : ",",
+                        to_string(one.what.at), one.what.level, quoted(one.instance), quoted(one.what.text));
+  return json;
+}
+
+} // namespace repasse

@@ -1,0 +1,89 @@
+// What the dashboard shows: the views of all reactors that are known, put together, and what became of those
+// that are seen no more. Pure: it is told what was seen and when. One in the process, in event_feed.
+#pragma once
+
+#include "server/instance_view.hpp"
+#include "storage/ledger.hpp"
+
+#include <deque>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace repasse {
+
+class overview {
+public:
+  static constexpr std::chrono::minutes lost_kept{5};
+  static constexpr std::size_t changes_max = 50;
+  static constexpr std::size_t views_max = 6; ///< kept of each, a second apart: what percentiles are of
+  static constexpr std::size_t known_max = 64;
+
+  overview(const config& settings, std::string own_instance);
+
+  // A look, once a second: begin(), see() each view, the own first, end().
+  void begin(steady_time now);
+  void see(const instance_view& view);
+  /// `others_answered`: who was not seen in this look shows itself no more.
+  void end(bool others_answered, wall_time wall);
+  void changed(std::string_view instance, std::span<const instance_view::change> changes);
+  /// Of the last change of the own process that it has been told.
+  [[nodiscard]] std::uint64_t last_own_change() const;
+
+  struct point {
+    double accepted = 0; ///< per second
+    double settled = 0;
+    std::size_t held = 0;
+    std::optional<double> accept_p99; ///< ms
+    std::optional<double> end_to_end_p99;
+  };
+  [[nodiscard]] point now() const;
+
+  struct more {
+    wall_time wall{};
+    double uptime_seconds = 0;
+    const std::vector<reactor_report>* reports = nullptr; ///< of the own process
+    const summary* books = nullptr;                       ///< null: never known
+    bool are_books_current = false;
+    std::size_t viewers = 0;
+  };
+  /// One line, as the page reads it.
+  [[nodiscard]] std::string json(const more& of) const;
+
+private:
+  struct known_instance {
+    std::deque<instance_view> views; ///< oldest first, never empty
+    steady_time heard{};             ///< when the last one came
+    steady_time looked{};            ///< when it was last there
+    steady_time adopted{};           ///< when it last took over payments
+    bool is_lost = false;
+    std::string taken_over_by;
+    [[nodiscard]] const instance_view& last() const { return views.back(); }
+  };
+  struct known_change {
+    std::string instance;
+    instance_view::change what;
+  };
+  struct sums;
+
+  void lose(known_instance& one, wall_time wall);
+  void find_taker(known_instance& lost) const;
+  void keep(known_change one);
+  [[nodiscard]] sums add_up() const;
+  [[nodiscard]] std::string payments_json(const sums& all) const;
+  [[nodiscard]] std::string books_json(const more& of) const;
+  [[nodiscard]] std::string processors_json(const sums& all, const more& of) const;
+  [[nodiscard]] std::string stores_json(const more& of) const;
+  [[nodiscard]] std::string instances_json() const;
+  [[nodiscard]] std::string changes_json() const;
+
+  const config& settings_;
+  std::string own_;
+  steady_time now_{};
+  std::map<std::string, known_instance, std::less<>> known_;
+  std::map<std::string, std::uint64_t, std::less<>> changes_seen_; ///< by instance
+  std::deque<known_change> changes_;                               ///< oldest first
+};
+
+} // namespace repasse

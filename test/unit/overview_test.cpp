@@ -1,0 +1,248 @@
+// What the dashboard shows, from given reports and views: sums, rates, who is lost, what was said.
+#include "server/overview.hpp"
+
+#include "server/reactor.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <vector>
+
+namespace repasse {
+namespace {
+
+using namespace std::chrono_literals;
+namespace json = boost::json;
+
+config two_processors() {
+  config settings;
+  for (const char* name : {"default", "fallback"}) {
+    processor_settings one;
+    one.name = name;
+    one.fee_ppm = settings.processors.empty() ? 50'000 : 150'000;
+    settings.processors.push_back(one);
+  }
+  return settings;
+}
+
+const wall_time wall_begin{std::chrono::milliseconds{1'752'580'800'000}};
+
+struct desk {
+  config settings = two_processors();
+  overview shown{settings, "here:1"};
+  steady_time now = steady_time{} + 1h;
+  wall_time wall = wall_begin;
+  std::vector<reactor_report> reports = std::vector<reactor_report>(1);
+  summary books{};
+
+  static instance_view view(std::string instance, std::uint64_t accepted = 0, std::uint64_t settled = 0) {
+    instance_view made;
+    made.epoch = 7;
+    made.instance = std::move(instance);
+    made.accepted = accepted;
+    made.settled = settled;
+    made.processors.resize(2);
+    return made;
+  }
+  /// A second later.
+  void look(std::vector<instance_view> views, bool others_answered = true) {
+    now += 1s;
+    wall += 1s;
+    shown.begin(now);
+    for (instance_view& one : views) {
+      if (one.at == wall_time{}) one.at = wall;
+      shown.see(one);
+    }
+    shown.end(others_answered, wall);
+  }
+  json::object page() {
+    overview::more of;
+    of.wall = wall;
+    of.uptime_seconds = 12.3;
+    of.reports = &reports;
+    of.books = &books;
+    of.are_books_current = true;
+    of.viewers = 3;
+    const std::string text = shown.json(of);
+    BOOST_TEST(text.find('\n') == std::string::npos);
+    return json::parse(text).as_object();
+  }
+  json::value instance(std::string_view name) {
+    const json::array all = page().at("instances").as_array();
+    for (const json::value& one : all)
+      if (one.at("instance").as_string() == json::string_view{name.data(), name.size()}) return one;
+    return nullptr;
+  }
+};
+
+std::string text(const json::value& of) { return json::serialize(of); }
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(of_overview, desk)
+
+BOOST_AUTO_TEST_CASE(counters_are_the_sum_of_all_that_are_known) {
+  instance_view one = view("here:1", 100, 90);
+  one.held = 4;
+  one.replayed = 1;
+  one.is_eldest = true;
+  instance_view other = view("there:2", 50, 40);
+  other.held = 3;
+  other.in_doubt = 2;
+  other.oldest_seconds = 8.5;
+  look({one, other});
+  BOOST_TEST(
+      text(page().at("payments")) ==
+      R"({"accepted":150,"replayed":1,"conflicts":0,"refused":0,"takenIn":0,"settled":130,"rejected":0})");
+  BOOST_TEST(text(page().at("backlog")) == R"({"held":7,"waiting":0,"inDoubt":2,"oldestSeconds":8.5E0})");
+  BOOST_TEST(instance("here:1").at("isEldest").as_bool());
+  BOOST_TEST(!instance("there:2").at("isEldest").as_bool());
+  BOOST_TEST(page().at("viewers").as_int64() == 3);
+}
+
+BOOST_AUTO_TEST_CASE(rates_are_of_the_last_second_of_each) {
+  look({view("here:1", 100, 90), view("there:2", 1000, 1000)});
+  BOOST_TEST(page().at("rates").at("accepted").as_double() == 0.0);
+  look({view("here:1", 150, 100), view("there:2", 1010, 1030)});
+  BOOST_TEST(page().at("rates").at("accepted").as_double() == 60.0);
+  BOOST_TEST(page().at("rates").at("settled").as_double() == 40.0);
+  instance_view stale = view("there:2", 1010, 1030);
+  stale.at = wall - 0s;
+  for (int i = 0; i < 4; ++i)
+    look({view("here:1", 150, 100), stale});
+  BOOST_TEST(page().at("rates").at("accepted").as_double() == 0.0);
+}
+
+BOOST_AUTO_TEST_CASE(latencies_are_of_the_last_seconds_not_since_the_start) {
+  instance_view slow = view("here:1");
+  slow.accept[10] = 1000; // of long ago
+  look({slow});
+  BOOST_TEST(page().at("latency").at("accept").at("p99").is_null());
+  slow.accept[1] = 100;
+  look({slow});
+  BOOST_TEST(page().at("latency").at("accept").at("p50").as_double() == 0.175);
+  for (std::size_t i = 0; i < overview::views_max; ++i)
+    look({slow});
+  BOOST_TEST(page().at("latency").at("accept").at("p50").is_null());
+}
+
+BOOST_AUTO_TEST_CASE(one_that_vanishes_is_lost_and_one_that_has_said_so_is_not) {
+  instance_view ending = view("ending:3", 5);
+  ending.is_stopping = true;
+  look({view("here:1"), view("there:2", 50), ending});
+  BOOST_TEST(instance("ending:3").at("state").as_string() == "stopping");
+  look({view("here:1")});
+  BOOST_TEST(instance("ending:3").is_null());
+  BOOST_TEST(instance("there:2").at("state").as_string() == "lost");
+  BOOST_TEST(instance("there:2").at("takenOverBy").is_null());
+  BOOST_TEST(page().at("payments").at("accepted").as_int64() == 50); // what it did was done
+  BOOST_TEST(text(page().at("changes")).find("epoch 7 is lost") != std::string::npos);
+  instance_view taker = view("here:1");
+  taker.adopted = 12;
+  look({taker});
+  BOOST_TEST(instance("there:2").at("takenOverBy").as_string() == "here:1");
+  for (int i = 0; i < 302; ++i)
+    look({taker});
+  BOOST_TEST(instance("there:2").is_null());
+}
+
+BOOST_AUTO_TEST_CASE(nobody_is_lost_while_redis_does_not_answer_and_one_comes_back) {
+  look({view("here:1"), view("there:2")});
+  look({view("here:1")}, false);
+  BOOST_TEST(instance("there:2").at("state").as_string() == "serving");
+  BOOST_TEST(instance("there:2").at("seenSecondsAgo").as_double() == 1.0);
+  look({view("here:1")});
+  BOOST_TEST(instance("there:2").at("state").as_string() == "lost");
+  look({view("here:1"), view("there:2")});
+  BOOST_TEST(instance("there:2").at("state").as_string() == "serving");
+}
+
+BOOST_AUTO_TEST_CASE(a_breaker_that_is_open_somewhere_is_open) {
+  instance_view other = view("there:2");
+  other.processors[1].circuit = breaker::state::open;
+  other.processors[1].in_flight = 3;
+  other.processors[1].since_seconds = 4;
+  instance_view own = view("here:1");
+  own.processors[1].since_seconds = 100;
+  look({own, other});
+  const json::value seen = page().at("processors").at(1);
+  BOOST_TEST(seen.at("breaker").as_string() == "open");
+  BOOST_TEST(seen.at("sinceSeconds").as_double() == 4.0);
+  BOOST_TEST(seen.at("inFlight").as_int64() == 3);
+  BOOST_TEST(page().at("processors").at(0).at("breaker").as_string() == "closed");
+}
+
+BOOST_AUTO_TEST_CASE(fees_are_exact_whatever_the_sums) {
+  books[0] = {.requests = 2, .amount_cents = 3981};
+  books[1] = {.requests = 1, .amount_cents = 9'000'000'000'000'001};
+  look({view("here:1")});
+  BOOST_TEST(text(page().at("books")) ==
+             R"({"processors":[{"name":"default","requests":2,"amount":"39.81","fees":"1.99"},)"
+             R"({"name":"fallback","requests":1,"amount":"90000000000000.01","fees":"13500000000000.00"}],)"
+             R"("fees":"13500000000001.99","cheapestFees":"4500000000001.99","isCurrent":true})");
+}
+
+BOOST_AUTO_TEST_CASE(changes_are_told_once_in_their_order_and_fifty_of_them) {
+  instance_view other = view("there:2");
+  other.changes = {{5, wall + 1s, "warning", "processor default: breaker open\n\"quoted\""}};
+  look({view("here:1"), other});
+  look({view("here:1"), other});
+  const std::vector<instance_view::change> earlier{{1, wall_begin, "info", "epoch 7 begins"}};
+  shown.changed("here:1", earlier);
+  BOOST_TEST(shown.last_own_change() == 1U);
+  const json::array told = page().at("changes").as_array();
+  BOOST_REQUIRE(told.size() == 2U);
+  BOOST_TEST(told[0].at("text").as_string() == "epoch 7 begins");
+  BOOST_TEST(told[1].at("instance").as_string() == "there:2");
+  for (std::uint64_t i = 2; i < 80; ++i)
+    shown.changed("here:1", std::vector<instance_view::change>{{i, wall + 1h, "info", "x"}});
+  BOOST_TEST(page().at("changes").as_array().size() == 50U);
+}
+
+BOOST_AUTO_TEST_CASE(a_view_comes_back_from_its_text_as_it_was) {
+  instance_view made = view("there:2", 1000, 995);
+  made.reactor = 1;
+  made.started = wall;
+  made.at = wall + 5s;
+  made.is_eldest = true;
+  made.held = 5;
+  made.adopted = 12;
+  made.accept[3] = 9;
+  made.processors[1].circuit = breaker::state::half_open;
+  made.processors[1].charges[17] = 4;
+  for (std::uint64_t i = 1; i < 10; ++i)
+    made.changes.push_back({i, wall, "error", "quoted \" and \xff cut"});
+  const std::string said = instance_json(settings, made);
+  BOOST_TEST(said.size() < 4096U);
+  BOOST_TEST(said.starts_with(
+      R"({"instance":"there:2","epoch":7,"reactor":1,"held":5,"waiting":0,"accepted":1000,"settled":995,)"));
+  const auto read = parse_instance(settings, said);
+  BOOST_REQUIRE(read.has_value());
+  BOOST_TEST(read->changes.size() == instance_view::changes_max);
+  BOOST_TEST(read->changes.back().number == 9U);
+  BOOST_TEST(read->changes.back().level == "error");
+  BOOST_TEST((read->processors[1].circuit == breaker::state::half_open));
+  BOOST_TEST(instance_json(settings, *read) == said);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_view_is_none_and_what_is_missing_is_zero) {
+  for (const std::string_view none :
+       {"", "{", "[]", "7", R"({"instance":"a"})", R"({"epoch":1})", R"({"instance":"a","epoch":"1"})",
+        R"({"instance":"a","epoch":-1})", R"({"instance":7,"epoch":1})"})
+    BOOST_TEST(!parse_instance(settings, none).has_value(), none);
+  BOOST_TEST(!parse_instance(settings, std::string(instance_view::bytes_max + 1, ' ')).has_value());
+  const auto old =
+      parse_instance(settings, R"({"instance":"a","epoch":1,"accepted":-1,"accept":[1,"x",1e300],)"
+                               R"("processors":[{"name":"other"},7,{"name":"fallback","inFlight":2}],)"
+                               R"("changes":[1]})");
+  BOOST_REQUIRE(old.has_value());
+  BOOST_TEST(old->accepted == 0U);
+  BOOST_TEST(old->accept[0] == 1U);
+  BOOST_TEST(old->accept[2] == 0U);
+  BOOST_TEST(old->processors[1].in_flight == 2U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace repasse
