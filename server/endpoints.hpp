@@ -7,6 +7,7 @@
 #include "server/http_session.hpp"
 #include "server/http_target.hpp"
 #include "server/metrics.hpp"
+#include "server/overseer.hpp"
 #include "server/reactors.hpp"
 #include "server/request_steps.hpp"
 #include "server/token_bucket.hpp"
@@ -30,7 +31,7 @@ public:
     totals_copy* totals = nullptr;
     intake* taken_in = nullptr;
   };
-  endpoints(clock& time, ledger& books, copies kept, const config& settings, reactors& all,
+  endpoints(clock& time, ledger& books, copies kept, overseer& hand, const config& settings, reactors& all,
             const event_feed& feed);
 
   task<http_response> answer(endpoint_request request);
@@ -72,6 +73,8 @@ private:
   task<http_response> cache_stats(const question& to);
   task<http_response> invalidate_all(const question& to);
   task<http_response> invalidate(const question& to);
+  task<http_response> resolve(const question& to); // endpoints_doubt.cpp
+  task<> wake(payment_id id);
   task<http_response> copied_summary(time_window window);
   task<std::optional<http_response>> admin_refusal(const endpoint_request& request);
   task<bool> is_admin(const endpoint_request& request);
@@ -79,6 +82,7 @@ private:
   clock& clock_;
   ledger& ledger_;
   copies copies_;
+  overseer& overseer_;
   const config& settings_;
   std::vector<std::string> names_; ///< of the processors, in order
   reactors& all_;

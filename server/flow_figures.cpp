@@ -27,6 +27,8 @@ void flow_counters::add(const flow_counters& other) {
   refused_choices += other.refused_choices;
   refused_doubts += other.refused_doubts;
   refused_rejections += other.refused_rejections;
+  declared += other.declared;
+  set_aside += other.set_aside;
   repeated_appends += other.repeated_appends;
   repeated_amends += other.repeated_amends;
   repeated_settles += other.repeated_settles;

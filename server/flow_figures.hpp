@@ -39,6 +39,8 @@ struct flow_counters {
   std::uint64_t refused_choices = 0; ///< compare-and-sets that found the row taken over, by purpose
   std::uint64_t refused_doubts = 0;
   std::uint64_t refused_rejections = 0;
+  std::uint64_t declared = 0;         ///< rejected or settled as an administrator has declared
+  std::uint64_t set_aside = 0;        ///< declarations that their processor's word was against
   std::uint64_t repeated_appends = 0; ///< after doubt
   std::uint64_t repeated_amends = 0;
   std::uint64_t repeated_settles = 0;

@@ -155,6 +155,7 @@ private:
   }
 
   static void append(json_member& member, json::string_view part) {
+    if (member.whole != nullptr) member.whole->append(part.data(), part.size());
     member.is_cut = member.is_cut || member.string_bytes + part.size() > member.characters.size();
     if (member.is_cut) return;
     std::memcpy(member.characters.data() + member.string_bytes, part.data(), part.size());

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace repasse {
@@ -20,7 +21,8 @@ struct json_member {
   kind what = kind::absent;
   bool truth = false;
   std::uint8_t string_bytes = 0;
-  bool is_cut = false; ///< the string is longer than fits
+  bool is_cut = false;          ///< the string is longer than fits
+  std::string* whole = nullptr; ///< takes a string however long, too
   std::array<char, string_bytes_max> characters;
 
   explicit json_member(std::string_view member_name) : name(member_name) {}

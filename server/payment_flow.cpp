@@ -72,6 +72,7 @@ void payment_flow::start() {
   tasks_.spawn(dispatch());
   tasks_.spawn(amend_batches());
   tasks_.spawn(settle_batches());
+  tasks_.spawn(hear_declarations());
 }
 
 // 1. Accept: route it, hold it, put it into the next batch.
@@ -642,11 +643,11 @@ task<> payment_flow::resolve(held_slot slot, processor_index at, std::string_vie
   const epoch_id epoch = epoch_;
   ++counters_.doubts;
   if (held_[slot].traced) say(spdlog::level::warn, slot, "payment in doubt");
-  doubt self(clock_, in_doubt_);
+  doubt self(clock_, in_doubt_, held_[slot].id);
   doubts_[at].push_back(self);
   oldest_doubts_.push_back(self);
   std::chrono::nanoseconds pace = doubt_pause_min;
-  std::chrono::nanoseconds pace_max = doubt_pause_max;
+  self.pace_max = doubt_pause_max;
   while (epoch_ == epoch) {
     if (!unmarked.empty()) {
       const bool marked = co_await amend(slot, epoch, payment_status::unknown, at, unmarked);
@@ -656,30 +657,32 @@ task<> payment_flow::resolve(held_slot slot, processor_index at, std::string_vie
       }
       unmarked = {};
     }
+    const steady_time asked = clock_.now();
     const holding held = co_await ask(slot, at);
     if (held.what == holding::verdict::same_amount) co_return settle(slot, at, held.requested_at);
     if (held.what == holding::verdict::other_amount)
       co_return co_await reject(slot, epoch, at, to_string(evidence::known_other));
 
+    bool ended = false;
     const bool allowed = epoch_ == epoch && clock_.now() < send_by() && processors_[at]->admits();
-    if (allowed) {
-      const bool ended = co_await resend(slot, epoch, at, pace_max);
-      if (ended) co_return;
-    }
+    if (self.declared)
+      ended = co_await carry_out(slot, epoch, at, self, held.what, asked);
+    else if (allowed)
+      ended = co_await resend(slot, epoch, at, self);
+    if (ended) co_return;
     const bool woken = co_await self.wake.wait_for(jittered(pace));
-    pace = woken ? doubt_pause_min : std::min(2 * pace, pace_max);
+    pace = woken ? doubt_pause_min : std::min(2 * pace, self.pace_max);
   }
   forget(slot, at);
 }
 
 /// One more send of a payment in doubt; true if that was its end. What is "not taken" of this send says
 /// nothing of those before: it changes only the pace.
-task<bool> payment_flow::resend(held_slot slot, epoch_id epoch, processor_index at,
-                                std::chrono::nanoseconds& pace_max) {
+task<bool> payment_flow::resend(held_slot slot, epoch_id epoch, processor_index at, doubt& self) {
   ++counters_.resends;
   processors_[at]->claim(held_[slot].id);
   const outcome seen = co_await charge(slot, epoch, at);
-  pace_max = doubt_pause_max;
+  self.pace_max = doubt_pause_max;
   switch (seen.what) {
   case outcome::verdict::taken:
     settle(slot, at, seen.requested_at);
@@ -688,7 +691,7 @@ task<bool> payment_flow::resend(held_slot slot, epoch_id epoch, processor_index 
     co_await reject(slot, epoch, at, to_string(seen.seen));
     co_return true;
   case outcome::verdict::refused:
-    pace_max = refused_pause_max;
+    self.pace_max = refused_pause_max;
     break;
   case outcome::verdict::not_taken:
     if (is_planted(planted::reopen_after_failed_resend)) {
@@ -698,7 +701,9 @@ task<bool> payment_flow::resend(held_slot slot, epoch_id epoch, processor_index 
     }
     break;
   case outcome::verdict::no_turn:
+    break;
   case outcome::verdict::unknown:
+    self.last_doubtful = clock_.now();
     break;
   }
   co_return false;

@@ -116,7 +116,8 @@ public:
 
   /// The cache has, or has not, what was settled.
   void cache_written(const payment_id& id, std::chrono::nanoseconds took, bool stored);
-
+  /// If that payment is in doubt here, its processor is asked now.
+  void look_at(const payment_id& id);
   /// Something was heard of a processor: payments that wait may have somewhere to go.
   void look_again() { work_.notify(); }
 
@@ -196,14 +197,27 @@ private:
   using age_hook =
       boost::intrusive::list_base_hook<boost::intrusive::tag<struct age_tag>,
                                        boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+  /// What an administrator has declared of a payment.
+  struct word {
+    payment_status outcome = payment_status::rejected;
+    wall_time requested_at{};
+    steady_time since{}; ///< or later
+  };
   /// A payment in doubt, asleep between two looks.
   struct doubt : hook, age_hook {
-    doubt(clock& time, std::size_t& counted) : wake(time), since(time.now()), count(counted) { ++count; }
+    doubt(clock& time, std::size_t& counted, const payment_id& of)
+        : wake(time), since(time.now()), last_doubtful(since), id(of), count(counted) {
+      ++count;
+    }
     ~doubt() { --count; }
     doubt(const doubt&) = delete;
     doubt& operator=(const doubt&) = delete;
     event wake;
     steady_time since;
+    steady_time last_doubtful; ///< no send that may have been taken has ended later
+    payment_id id;
+    std::chrono::nanoseconds pace_max{0};
+    std::optional<word> declared;
     std::size_t& count; ///< of all
   };
   struct flush_waiter : hook {
@@ -248,7 +262,12 @@ private:
   task<holding> ask(held_slot slot, processor_index at);
   task<bool> leave(held_slot slot, epoch_id epoch, processor_index from, processor_index to);
   task<> resolve(held_slot slot, processor_index at, std::string_view unmarked);
-  task<bool> resend(held_slot slot, epoch_id epoch, processor_index at, std::chrono::nanoseconds& pace_max);
+  task<bool> resend(held_slot slot, epoch_id epoch, processor_index at, doubt& self);
+  task<bool> carry_out(held_slot slot, epoch_id epoch, processor_index at, doubt& self, holding::verdict said,
+                       steady_time asked);
+  task<bool> set_aside(held_slot slot, epoch_id epoch, processor_index at, doubt& self);
+  task<> hear_declarations();
+  void hear(const declaration& told, steady_time declared);
   task<> reject(held_slot slot, epoch_id epoch, processor_index at, std::string_view reason);
   void settle(held_slot slot, processor_index at, wall_time requested_at);
   void forget(held_slot slot, processor_index at);
@@ -323,7 +342,7 @@ private:
   std::deque<unasked> unasked_;
   std::size_t askers_ = 0;
   steady_time silence_told_{};
-  std::vector<linked<doubt>> doubts_;
+  std::vector<linked<doubt>> doubts_; ///< by processor, those that may be sent again
   boost::intrusive::list<doubt, boost::intrusive::base_hook<age_hook>,
                          boost::intrusive::constant_time_size<false>>
       oldest_doubts_;

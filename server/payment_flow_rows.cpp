@@ -94,9 +94,8 @@ void payment_flow::lose_epoch() {
   refusals_.clear();
   for (const auto& one : processors_)
     one->dismiss();
-  for (linked<doubt>& sleepers : doubts_)
-    for (doubt& sleeper : sleepers)
-      sleeper.wake.notify();
+  for (doubt& sleeper : oldest_doubts_)
+    sleeper.wake.notify();
   epoch_lost_.notify();
 }
 

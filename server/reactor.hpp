@@ -146,6 +146,7 @@ private:
   ownership ownership_;
   prober prober_;
   event_feed feed_;
+  overseer overseer_;
   endpoints endpoints_;
   listener listener_;
   loop_lag lag_;

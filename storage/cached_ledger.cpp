@@ -293,6 +293,13 @@ task<ledger_status> cached_ledger::unsettled(epoch_id epoch, std::uint64_t& posi
 task<std::optional<page>> cached_ledger::read_page(page_query query) { return below_.read_page(query); }
 task<std::optional<summary>> cached_ledger::summarize(time_window window) { return below_.summarize(window); }
 task<std::optional<std::vector<audit_entry>>> cached_ledger::audit(payment_id id) { return below_.audit(id); }
+task<ledger_status> cached_ledger::note(payment_id id, audit_entry entry) {
+  return below_.note(id, std::move(entry));
+}
+task<ledger_status> cached_ledger::declare(declaration& what) { return below_.declare(what); }
+task<std::optional<std::vector<declaration>>> cached_ledger::declarations(std::span<const payment_id> ids) {
+  return below_.declarations(ids);
+}
 task<std::optional<books_edition>> cached_ledger::edition() { return below_.edition(); }
 
 } // namespace repasse

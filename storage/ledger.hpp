@@ -11,6 +11,7 @@
 #pragma once
 
 #include "storage/clock.hpp"
+#include "storage/declaration.hpp"
 #include "storage/payment.hpp"
 
 #include <array>
@@ -250,6 +251,15 @@ public:
 
   /// Oldest first.
   virtual task<std::optional<std::vector<audit_entry>>> audit(payment_id id) = 0;
+  /// Adds to it; a ledger with a clock of its own goes by that. Repeated after doubt it may be there twice.
+  virtual task<ledger_status> note(payment_id id, audit_entry entry) = 0;
+
+  /// Keeps in the audit trail what is declared of a payment that is in doubt. One that names a processor
+  /// which is not configured here can have nobody who carries that out: if its owner is over, and has not
+  /// beaten for the landing limit, it becomes as declared at once.
+  virtual task<ledger_status> declare(declaration& what) = 0;
+  /// The last that was declared of each of `ids`, unless it was set aside.
+  virtual task<std::optional<std::vector<declaration>>> declarations(std::span<const payment_id> ids) = 0;
 
   /// Forgets all payments and ends all epochs, at once.
   virtual task<ledger_status> purge() = 0;

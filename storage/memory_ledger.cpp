@@ -17,6 +17,7 @@ namespace {
 
 constexpr row_number scan_rows_max = 4096;   // looked at under one lock: some tens of microseconds
 constexpr epoch_id nobody = 0;               // owns what was released; never opened, so ended
+constexpr std::size_t notes_max = 100'000;   // of the audit trail
 constexpr std::size_t fetched_together = 32; // items whose memory is asked for at once
 
 bool names_one(processor_index processor) { return processor < processors_max; }
@@ -325,8 +326,61 @@ task<std::optional<summary>> memory_ledger::summarize(time_window window) {
   co_return sums;
 }
 
-task<std::optional<std::vector<audit_entry>>> memory_ledger::audit(payment_id) {
-  co_return std::vector<audit_entry>{};
+task<std::optional<std::vector<audit_entry>>> memory_ledger::audit(payment_id id) {
+  const std::lock_guard lock(mutex_);
+  std::vector<audit_entry> entries;
+  const auto found = books_.notes.find(id);
+  if (found != books_.notes.end())
+    for (const kept_note& one : found->second)
+      entries.push_back(one.entry);
+  co_return entries;
+}
+
+task<ledger_status> memory_ledger::note(payment_id id, audit_entry entry) {
+  const std::lock_guard lock(mutex_);
+  co_return keep_note(id, std::move(entry)) ? ledger_status::done : ledger_status::unavailable;
+}
+
+bool memory_ledger::keep_note(payment_id id, audit_entry entry) {
+  if (books_.notes_kept == notes_max) return false;
+  ++books_.notes_kept;
+  books_.notes[id].push_back({config_.now(), std::move(entry)});
+  return true;
+}
+
+/// There is no processor that only other instances know.
+task<ledger_status> memory_ledger::declare(declaration& what) {
+  const std::lock_guard lock(mutex_);
+  what.answer = declaration::verdict::refused;
+  const row_number number = find_row(hash_of(what.id), what.id);
+  if (number == no_row || books_.rows[number].status != payment_status::unknown)
+    co_return ledger_status::done;
+  audit_entry entry{.at = what.declared_at, .by = 0, .what = event_of(what), .detail = detail_of(what)};
+  if (!keep_note(what.id, std::move(entry))) co_return ledger_status::unavailable;
+  what.answer = declaration::verdict::noted;
+  co_return ledger_status::done;
+}
+
+task<std::optional<std::vector<declaration>>> memory_ledger::declarations(std::span<const payment_id> ids) {
+  const std::lock_guard lock(mutex_);
+  const steady_time now = config_.now();
+  std::vector<declaration> found;
+  for (const payment_id& id : ids) {
+    const auto notes = books_.notes.find(id);
+    if (notes == books_.notes.end()) continue;
+    declaration last{.id = id};
+    bool stands = false;
+    for (const kept_note& one : notes->second) {
+      if (read_declaration(one.entry.what, one.entry.detail, last)) {
+        stands = true;
+        last.age = std::chrono::duration_cast<std::chrono::milliseconds>(now - one.since);
+      } else if (one.entry.what == set_aside_event) {
+        stands = false;
+      }
+    }
+    if (stands) found.push_back(std::move(last));
+  }
+  co_return found;
 }
 
 task<ledger_status> memory_ledger::purge() {

@@ -12,9 +12,11 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace repasse {
 
@@ -50,8 +52,11 @@ public:
   task<std::optional<page>> read_page(page_query query) override;
   task<std::optional<summary>> summarize(time_window window) override;
 
-  /// It keeps none.
+  /// It keeps what was noted and declared, nothing else; 100,000 entries, and then none any more.
   task<std::optional<std::vector<audit_entry>>> audit(payment_id id) override;
+  task<ledger_status> note(payment_id id, audit_entry entry) override;
+  task<ledger_status> declare(declaration& what) override;
+  task<std::optional<std::vector<declaration>>> declarations(std::span<const payment_id> ids) override;
 
   task<ledger_status> purge() override;
   task<std::optional<books_edition>> edition() override;
@@ -63,12 +68,18 @@ private:
     steady_time since;
     std::string reason;
   };
+  struct kept_note {
+    steady_time since;
+    audit_entry entry;
+  };
   /// What purge() forgets.
   struct books {
     payment_rows rows;
     payment_index index;
     std::array<payment_totals, processors_max> totals;
     std::unordered_map<row_number, known_doubt> doubts; ///< of all that are `unknown`
+    std::map<payment_id, std::vector<kept_note>> notes; ///< each oldest first
+    std::size_t notes_kept = 0;
   };
 
   // Each of these is called under the lock.
@@ -80,6 +91,7 @@ private:
   settle_item::verdict settle_one(settle_item& item, row_number number);
   void hand_to(epoch_id owner, row_number number);
   void begin_doubt(row_number number, std::string reason);
+  bool keep_note(payment_id id, audit_entry entry);
   void add_doubt(row_number number, payment_record& to) const;
   void keep_probes(epoch_id from, std::span<const probe> learned, steady_time now);
   [[nodiscard]] std::vector<probe> known_probes(steady_time now) const;

@@ -38,6 +38,8 @@ enum class planted : std::uint8_t {
   stream_deleted,             ///< the end of one import deletes the whole stream
   send_unasked,               ///< after a restore no processor is asked before a payment's first send
   trust_silence,              ///< a processor that does not answer the question counts as one without it
+  believe_word_at_once,       ///< what is declared rejected is so while a send may still land
+  believe_early_word, ///< a silent processor's payment is rejected by a word older than its last landing
   // Those that need a PostgreSQL.
   unsorted_batch,           ///< a batch goes in the order in which it came
   settle_without_returning, ///< the books grow by what was asked for, not by what was changed
@@ -84,6 +86,8 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(planted::
     "stream_deleted",
     "send_unasked",
     "trust_silence",
+    "believe_word_at_once",
+    "believe_early_word",
     "unsorted_batch",
     "settle_without_returning",
     "append_past_mark",

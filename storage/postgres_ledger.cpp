@@ -166,6 +166,7 @@ std::vector<const pg_prototype*> postgres::statements_of_changes() {
   add_epoch_statements(all);
   add_takeover_statements(all);
   add_fold_statements(all);
+  add_word_statements(all);
   return all;
 }
 

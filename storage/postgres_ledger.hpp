@@ -7,6 +7,7 @@
 //   postgres_reads.cpp      payments, pages, summaries, audit trail
 //   postgres_fold.cpp       what the eldest does for all
 //   postgres_copy.cpp       what a copy of the totals needs
+//   postgres_words.cpp      what an administrator notes and declares
 #pragma once
 
 #include "storage/ledger.hpp"
@@ -58,6 +59,9 @@ public:
   task<std::optional<page>> read_page(page_query query) override;
   task<std::optional<summary>> summarize(time_window window) override;
   task<std::optional<std::vector<audit_entry>>> audit(payment_id id) override;
+  task<ledger_status> note(payment_id id, audit_entry entry) override;
+  task<ledger_status> declare(declaration& what) override;
+  task<std::optional<std::vector<declaration>>> declarations(std::span<const payment_id> ids) override;
 
   task<ledger_status> purge() override;
   task<std::optional<books_edition>> edition() override;

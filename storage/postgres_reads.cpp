@@ -184,6 +184,7 @@ std::vector<const pg_prototype*> postgres::statements_of_reads() {
                                        &is_fresh.prototype(),     &wait_for_purge.prototype(),
                                        &read_edition.prototype()};
   add_copy_statements(all);
+  add_word_reads(all);
   return all;
 }
 

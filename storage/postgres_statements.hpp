@@ -59,6 +59,8 @@ void add_write_statements(std::vector<const pg_prototype*>& to);
 void add_epoch_statements(std::vector<const pg_prototype*>& to);
 void add_takeover_statements(std::vector<const pg_prototype*>& to);
 void add_fold_statements(std::vector<const pg_prototype*>& to);
+void add_word_statements(std::vector<const pg_prototype*>& to);
+void add_word_reads(std::vector<const pg_prototype*>& to);
 void add_copy_statements(std::vector<const pg_prototype*>& to);
 
 /// What a caller may do about it.

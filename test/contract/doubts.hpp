@@ -97,6 +97,70 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_purge_forgets_what_was_in_doubt, Fixture, ledger
   BOOST_TEST((books.get_payment(1).doubt->age < 4s));
 }
 
+BOOST_AUTO_TEST_CASE_TEMPLATE(what_is_declared_of_a_payment_in_doubt_stands_until_it_is_set_aside, Fixture,
+                              ledgers_under_test) {
+  using declared = declaration::verdict;
+  bench<Fixture> books;
+  const epoch_id epoch = books.open();
+  for (const std::uint64_t number : {1, 2, 3, 4})
+    books.post(epoch, number, first);
+  books.post(epoch, 5);
+  for (const std::uint64_t number : {1, 2, 3})
+    BOOST_TEST(books.amend(epoch, change_to(status::unknown, number, 1, first, "lost")));
+  const auto declare = [&books](std::uint64_t number, status outcome, std::string reason) {
+    declaration word{
+        .id = id_of(number), .outcome = outcome, .requested_at = start + 7ms, .reason = std::move(reason)};
+    BOOST_REQUIRE(books.run(books.get().declare(word)) == ledger_status::done);
+    return word.answer;
+  };
+  const auto standing = [&books] {
+    const std::array ids{id_of(1), id_of(2), id_of(3), id_of(4), id_of(6)};
+    auto found = books.run(books.get().declarations(ids));
+    BOOST_REQUIRE(found.has_value());
+    return *found;
+  };
+  BOOST_TEST(standing().empty());
+  BOOST_TEST(declare(1, status::rejected, R"(a"b\c', 2 sends, <script> é)") == declared::noted);
+  BOOST_TEST(declare(2, status::processed, "it: says so") == declared::noted);
+  books.advance(2s);
+  std::vector<declaration> words = standing();
+  BOOST_TEST_REQUIRE(words.size() == 2U);
+  BOOST_TEST(words[0].id == id_of(1));
+  BOOST_TEST(words[0].outcome == status::rejected);
+  BOOST_TEST(words[0].reason == R"(a"b\c', 2 sends, <script> é)");
+  BOOST_TEST((words[0].age >= 2s && words[0].age < 30s));
+  BOOST_TEST(words[1].id == id_of(2));
+  BOOST_TEST(words[1].outcome == status::processed);
+  BOOST_TEST(words[1].requested_at == start + 7ms);
+  BOOST_TEST(words[1].reason == "it: says so");
+
+  // The last word counts, and what comes behind it may set it aside.
+  BOOST_TEST(declare(1, status::processed, "after all") == declared::noted);
+  audit_entry aside{
+      .at = start, .by = epoch, .what = std::string{set_aside_event}, .detail = "it does not have it"};
+  BOOST_TEST(books.run(books.get().note(id_of(2), aside)) == ledger_status::done);
+  words = standing();
+  BOOST_TEST_REQUIRE(words.size() == 1U);
+  BOOST_TEST(words[0].reason == "after all");
+  BOOST_TEST((words[0].age < 2s));
+
+  // It is for payments in doubt alone, and changes nothing by itself.
+  for (const std::uint64_t number : {4, 5, 6})
+    BOOST_TEST(declare(number, status::rejected, "no") == declared::refused);
+  BOOST_TEST(books.settle(3, first) == settled::settled);
+  BOOST_TEST(declare(3, status::rejected, "no") == declared::refused);
+  BOOST_TEST(books.get_payment(1).status == status::unknown);
+  const auto trail = books.run(books.get().audit(id_of(1)));
+  BOOST_REQUIRE(trail.has_value());
+  std::size_t by_hand = 0;
+  for (const audit_entry& each : *trail)
+    if (each.by == 0) ++by_hand;
+  BOOST_TEST(by_hand == 2U);
+
+  books.purge();
+  BOOST_TEST(standing().empty());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace repasse::contract

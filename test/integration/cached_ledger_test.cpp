@@ -138,6 +138,13 @@ public:
   task<std::optional<page>> read_page(page_query query) override { return inner_.read_page(query); }
   task<std::optional<summary>> summarize(time_window window) override { return inner_.summarize(window); }
   task<std::optional<std::vector<audit_entry>>> audit(payment_id id) override { return inner_.audit(id); }
+  task<ledger_status> note(payment_id id, audit_entry entry) override {
+    return inner_.note(id, std::move(entry));
+  }
+  task<ledger_status> declare(declaration& what) override { return inner_.declare(what); }
+  task<std::optional<std::vector<declaration>>> declarations(std::span<const payment_id> ids) override {
+    return inner_.declarations(ids);
+  }
   task<ledger_status> purge() override { return inner_.purge(); }
   task<std::optional<books_edition>> edition() override {
     if (is_away) co_return std::nullopt;

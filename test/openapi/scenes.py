@@ -197,6 +197,17 @@ def in_doubt(walk, house):
     page = walk.ask(server, "listPayments", 200, target="?status=unknown")
     if [each["correlationId"] for each in json.loads(page.body)["payments"]] != [one]:
         walk.note(f"?status=unknown: {page.body}")
+    resolve = {"target": f"/admin/payments/{one}/resolve", "token": TOKEN}
+    walk.ask(server, "resolvePayment", 200, body=b'{"action":"ask"}', **resolve)
+    for wrong in (b"{}", b'{"action":"declare"}', b'{"action":"declare","outcome":"rejected"}'):
+        walk.ask(server, "resolvePayment", 422, body=wrong, **resolve)
+    walk.ask(server, "resolvePayment", 415, headers={"Content-Type": "text/plain"}, **resolve)
+    walk.ask(server, "resolvePayment", 400, body=b"{", **resolve)
+    word = b'{"action":"declare","outcome":"processed","requestedAt":"2025-07-15T12:34:56.789Z","reason":"it is so"}'
+    walk.ask(server, "resolvePayment", 202, body=word, **resolve)
+    until(lambda: body_of(server, f"/payments/{one}")["status"] == "processed", "it is as declared")
+    walk.ask(server, "resolvePayment", 409, body=word, **resolve)
+    walk.ask(server, "resolvePayment", 404, target=f"/admin/payments/{UNKNOWN}/resolve", token=TOKEN)
 
 
 def with_stores(walk, house):
@@ -240,6 +251,7 @@ def with_stores(walk, house):
     for operation_id in ("listPayments", "purgePayments"):
         walk.ask(server, operation_id, 503, token=TOKEN)
     walk.ask(server, "getAudit", 503, target=f"?correlationId={one}", token=TOKEN)
+    walk.ask(server, "resolvePayment", 503, token=TOKEN)
 
     house.kill(redis)
     until(lambda: server.ask("GET", "/readyz").status == 503, "no store is there")

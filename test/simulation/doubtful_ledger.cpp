@@ -151,6 +151,27 @@ task<std::optional<std::vector<audit_entry>>> doubtful_ledger::audit(payment_id 
   co_return co_await inner_.audit(id);
 }
 
+task<ledger_status> doubtful_ledger::note(payment_id id, audit_entry entry) {
+  const fate drawn = co_await draw();
+  if (drawn == fate::away) co_return ledger_status::unavailable;
+  if (drawn == fate::doubt_never || drawn == fate::doubt_later) co_return ledger_status::in_doubt;
+  const ledger_status status = co_await inner_.note(id, std::move(entry));
+  co_return drawn == fate::doubt_done ? ledger_status::in_doubt : status;
+}
+
+task<ledger_status> doubtful_ledger::declare(declaration& what) {
+  const fate drawn = co_await draw();
+  if (drawn == fate::away) co_return ledger_status::unavailable;
+  if (drawn == fate::doubt_never || drawn == fate::doubt_later) co_return ledger_status::in_doubt;
+  const ledger_status status = co_await inner_.declare(what);
+  co_return drawn == fate::doubt_done ? ledger_status::in_doubt : status;
+}
+
+task<std::optional<std::vector<declaration>>> doubtful_ledger::declarations(std::span<const payment_id> ids) {
+  if (weather_.is_away) co_return std::nullopt;
+  co_return co_await inner_.declarations(ids);
+}
+
 task<ledger_status> doubtful_ledger::purge() { co_return co_await inner_.purge(); }
 task<std::optional<books_edition>> doubtful_ledger::edition() { co_return co_await inner_.edition(); }
 

@@ -80,6 +80,7 @@ instance::instance(ledger& books, poller& no_sockets, const instance_settings& s
       importer_(intake_ ? std::make_unique<importer>(clock_, *intake_, flow_) : nullptr),
       ownership_(clock_, ledger_, flow_, processors_),
       prober_(clock_, {.processors = processors_.size()}, probe_calls(processors_, flow_, ownership_)),
+      overseer_(clock_, ledger_, processors_),
       tasks_(clock_) {
   if (redis_) tasks_.spawn(redis_->run());
   if (intake_) intake_->start();
@@ -98,6 +99,21 @@ instance::~instance() {
 
 void instance::post_payment(const posted_payment& payment, const accept_reply& reply) {
   asio::post(*context_, [this, payment, reply] { flow_.accept(payment, reply); });
+}
+
+void instance::resolve(payment_id id, std::optional<declaration> word) {
+  asio::post(*context_,
+             [this, id, word = std::move(word)]() mutable { tasks_.spawn(oversee(id, std::move(word))); });
+}
+
+task<> instance::oversee(payment_id id, std::optional<declaration> word) {
+  oversight seen;
+  if (word)
+    seen = co_await overseer_.declare(std::move(*word));
+  else
+    seen = co_await overseer_.ask(id);
+  ++overseen_[static_cast<std::size_t>(seen.what)];
+  if (seen.what == oversight::verdict::asked) flow_.look_at(id);
 }
 
 void instance::shut_down(steady_time due) {
@@ -120,6 +136,7 @@ coverage instance::seen() const {
     for (std::size_t i = 0; i < sum.seen.size(); ++i)
       sum.seen[i] += one->seen(static_cast<evidence>(i));
   sum.flow = flow_.counters();
+  sum.overseen = overseen_;
   if (!intake_) return sum;
   sum.imported = intake_->figures().imported;
   sum.taken_in_again = intake_->figures().lost;
@@ -139,6 +156,8 @@ void coverage::add(const coverage& other) {
   stalls += other.stalls;
   drains += other.drains;
   restores += other.restores;
+  for (std::size_t i = 0; i < overseen.size(); ++i)
+    overseen[i] += other.overseen[i];
 }
 
 } // namespace repasse::simulation

@@ -4,6 +4,7 @@
 
 #include "health/prober.hpp"
 #include "server/importer.hpp"
+#include "server/overseer.hpp"
 #include "server/ownership.hpp"
 #include "server/payment_flow.hpp"
 #include "server/poller.hpp"
@@ -28,6 +29,7 @@ struct coverage {
   std::uint64_t stalls = 0;
   std::uint64_t drains = 0;
   std::uint64_t restores = 0;
+  std::array<std::uint64_t, static_cast<std::size_t>(oversight::verdict::done) + 1> overseen{};
 
   void add(const coverage& other);
 };
@@ -56,11 +58,14 @@ public:
   [[nodiscard]] bool is_over() const { return over_; }
   [[nodiscard]] clock& time() { return clock_; }
   [[nodiscard]] payment_flow& flow() { return flow_; }
+  /// As an administrator has it: asks about the payment in doubt, or declares what became of it.
+  void resolve(payment_id id, std::optional<declaration> word);
   void post_payment(const posted_payment& payment, const accept_reply& reply);
   [[nodiscard]] coverage seen() const;
 
 private:
   task<> drain(steady_time due);
+  task<> oversee(payment_id id, std::optional<declaration> word);
 
   using work_guard = asio::executor_work_guard<executor>;
 
@@ -76,6 +81,8 @@ private:
   std::unique_ptr<importer> importer_; ///< with an intake
   ownership ownership_;
   prober prober_;
+  overseer overseer_;
+  decltype(coverage::overseen) overseen_{};
   bool over_ = false;
   task_group tasks_;
 };

@@ -40,6 +40,7 @@ bool print(const coverage& seen) {
   for (std::size_t i = 0; i < seen.seen.size(); ++i)
     row(to_string(static_cast<evidence>(i)), seen.seen[i]);
   const flow_counters& flow = seen.flow;
+  const auto of = [&seen](oversight::verdict what) { return seen.overseen[static_cast<std::size_t>(what)]; };
   const named_count counts[] = {{"accepted", flow.accepted},
                                 {"replayed", flow.replayed},
                                 {"refused with 503", flow.refused()},
@@ -71,7 +72,12 @@ bool print(const coverage& seen) {
                                 {"instances killed", seen.crashes},
                                 {"instances stalled", seen.stalls},
                                 {"instances drained", seen.drains},
-                                {"ledger restored", seen.restores}};
+                                {"ledger restored", seen.restores},
+                                {"asked by hand, still in doubt", of(oversight::verdict::asked)},
+                                {"asked by hand, settled", of(oversight::verdict::settled)},
+                                {"declared, noted", of(oversight::verdict::noted)},
+                                {"declared against the word", of(oversight::verdict::against_word)},
+                                {"carried out as declared", flow.declared}};
   for (const named_count& one : counts)
     row(one.name, one.count);
   return all_hit;

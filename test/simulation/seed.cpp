@@ -1,6 +1,7 @@
 #include "test/simulation/seed.hpp"
 
 #include "storage/planted.hpp"
+#include "test/simulation/administrator.hpp"
 #include "test/simulation/clients.hpp"
 #include "test/simulation/faults.hpp"
 #include "test/simulation/restore.hpp"
@@ -14,6 +15,7 @@ namespace {
 constexpr std::size_t payments = 500;
 /// Of the seeds; nothing is drawn for it, so that the others stay what they were.
 constexpr std::uint64_t restore_every = 7;
+constexpr std::uint64_t overseen_every = 2;
 constexpr std::chrono::nanoseconds faulty_span = 420s;
 constexpr std::chrono::nanoseconds whole_span = 600s;
 /// A call that was begun under the last fault may take 30 s, a refused one is tried once a minute.
@@ -147,6 +149,11 @@ seed_result run_seed(std::uint64_t seed) {
   schedule_faults(outside, servers, posters, faulty_span);
   if (outside.has_restore) schedule_restore(outside, servers, posters, faulty_span);
   const steady_time begun = world::now();
+  administrator hand(outside, servers, seed);
+  if (seed % overseen_every == 0) {
+    hand.schedule_late_taking(posters, faulty_span - 110s);
+    hand.act_until(begun + faulty_span);
+  }
   servers.run_until(begun + faulty_span + 31s);
   end_faults(outside, servers);
   servers.run_until(begun + whole_span);
