@@ -76,6 +76,26 @@ def what_clients_ask(walk, server):
     walk.ask(server, "getSummary", 200, target="?from=2025-07-15T12:34:56.123456789+02:00&to=2025-07-15%2014:34")
 
 
+def snapshot_in(lines):
+    """The first of an event stream."""
+    name = ""
+    for line in lines:
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ").strip()
+        elif line.startswith("data: ") and name == "snapshot":
+            return json.loads(line.removeprefix("data: "))
+    raise ValueError("no snapshot")
+
+
+def members_of(value, path=""):
+    """The paths of all members, those of every entry of a list together."""
+    if isinstance(value, list):
+        return set().union(*(members_of(each, f"{path}[]") for each in value))
+    if not isinstance(value, dict):
+        return set()
+    return set().union(*({f"{path}.{name}"} | members_of(each, f"{path}.{name}") for name, each in value.items()))
+
+
 def what_a_browser_asks(walk, server):
     for name in ("getDashboard", "getDashboardFile", "getDocument"):
         answer = walk.ask(server, name, 200)
@@ -89,6 +109,13 @@ def what_a_browser_asks(walk, server):
         walk.ask(server, "getDashboardFile", 200, target=f"/dashboard/{name}")
     walk.ask(server, "getDashboardFile", 404, target="/dashboard/nothing")
     walk.head(server, "getEvents", walk.ask(server, "getEvents", 200, bytes_max=100))
+    with server.connect() as stream:
+        stream.sendall(b"GET /events HTTP/1.1\r\nHost: test\r\n\r\n")
+        sent = snapshot_in(line.decode() for line in stream.makefile("rb"))
+    media = walk.operations["getEvents"].responses[200]["content"]["text/event-stream"]
+    shown = snapshot_in(media["example"].splitlines())
+    if members_of(sent) != members_of(shown):
+        walk.note(f"a snapshot has other members than the example: {members_of(sent) ^ members_of(shown)}")
     if walk.ask(server, "getDocument", 200).body != walk.path.read_bytes():
         walk.note("the server's document is another one")
 
