@@ -171,8 +171,9 @@ overview::sums overview::add_up() const {
     if (moves) {
       const instance_view& before = one.views[one.views.size() - 2];
       const double lasted = std::max(0.1, seconds(last.at - before.at));
-      made.accepted_rate +=
-          static_cast<double>(last.accepted - std::min(last.accepted, before.accepted)) / lasted;
+      const std::uint64_t taken = last.accepted + last.taken_in; // by whichever store
+      const std::uint64_t taken_before = before.accepted + before.taken_in;
+      made.accepted_rate += static_cast<double>(taken - std::min(taken, taken_before)) / lasted;
       made.settled_rate +=
           static_cast<double>(last.settled - std::min(last.settled, before.settled)) / lasted;
       add_grown(made.accept, first.accept, last.accept);
