@@ -134,7 +134,7 @@ class Everybody(OnePage):
             time.sleep(0.2)
             self.assertEqual(self.browser.run(page_checks.ACCESSIBLE), [])
         self.house.default = self.house.start_processor("default")
-        self.wait_for_headline("^All well$", 60)
+        self.wait_for_headline("^All well$", 180)
 
     def test_the_headline_alone_is_read_aloud_when_it_changes(self):
         self.assertEqual(self.browser.run("return [...document.querySelectorAll('main [aria-live]')].map(e => e.id)"), ["headline"])

@@ -58,7 +58,11 @@ class OnePage(unittest.TestCase):
         """As a regular expression; seconds until then."""
         begun = time.monotonic()
         script = f"return /{pattern}/.test(document.getElementById('{element}').textContent)"
-        self.browser.wait(script, seconds, f"{element}: {pattern}")
+        try:
+            self.browser.wait(script, seconds, f"{element}: {pattern}")
+        except AssertionError as late:
+            late.add_note(f"it says: {self.text(element)}; {self.text('notes')}; {self.text('processors')}")
+            raise
         return time.monotonic() - begun
 
     def wait_for_count(self, selector, count, seconds=10):

@@ -8,6 +8,8 @@ from one_page import ESCAPE, OnePage, number
 
 
 class Values(OnePage):
+    # Nothing is promised of how soon all is well again: a doubt may be asked about once a minute.
+
     def test_values_change_under_load_and_equal_the_summary_at_rest(self):
         before = number(self.text("accepted-all").split()[0])
         self.under_load()
@@ -46,7 +48,7 @@ class Values(OnePage):
         self.assertEqual([self.text("headline"), self.level("verdict")], ["default is failing", "bad"])
         self.wait_for_text("changes", "default")
         self.house.default = self.house.start_processor("default")
-        self.wait_for_headline("^All well$", 60)
+        self.wait_for_headline("^All well$", 180)
 
     def test_no_processor_at_all_is_said_so_with_what_waits(self):
         self.under_load(100)
@@ -56,7 +58,7 @@ class Values(OnePage):
         self.wait_for_text("notes", "payments wait, the oldest for")
         self.house.default = self.house.start_processor("default")
         self.house.fallback = self.house.start_processor("fallback")
-        self.wait_for_headline("^All well$", 60)
+        self.wait_for_headline("^All well$", 180)
 
     def test_payments_in_doubt_are_listed_and_lead_to_their_way(self):
         self.under_load(100)
@@ -70,9 +72,9 @@ class Values(OnePage):
         finally:
             self.house.default.send_signal(signal.SIGCONT)
             self.house.fallback.send_signal(signal.SIGCONT)
-        self.wait_for_text("payment-state", "Settled", 60)  # without being asked for
+        self.wait_for_text("payment-state", "Settled", 180)  # without being asked for
         self.browser.press(ESCAPE)
-        self.wait_for_count("#doubt a", 0, 60)
+        self.wait_for_count("#doubt a", 0, 180)
         self.wait_for_text("doubt-note", "^No payment")
 
 
@@ -97,7 +99,7 @@ class TwoServers(OnePage):
         self.house.kill(second_load)
         self.house.configure("default", "delay", 0)
         self.servers[1] = self.house.start_server(self.ports[1])
-        self.wait_for_headline("^All well$", 90)
+        self.wait_for_headline("^All well$", 180)
 
     def test_postgresql_away_is_said_so(self):
         self.under_load(100)
@@ -105,11 +107,13 @@ class TwoServers(OnePage):
         self.house.kill_postgres()
         self.wait_for_headline("^PostgreSQL is away: Redis takes payments in$", 20)
         print(f"PostgreSQL killed is said so after {time.monotonic() - killed:.2f} s")
+        time.sleep(2)
+        self.assertGreater(number(self.text("accepted")), 30)  # what Redis takes in
         self.house.postgres_comes_back()
-        self.wait_for_headline("^All well$", 60)
+        self.wait_for_headline("^All well$", 180)
 
     def test_redis_away_is_said_so(self):
         self.house.kill(self.house.cache)
         self.wait_for_headline("^Redis is away", 20)
         self.house.redis_comes_back()
-        self.wait_for_headline("^All well$", 60)
+        self.wait_for_headline("^All well$", 180)
