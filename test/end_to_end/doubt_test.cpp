@@ -237,4 +237,97 @@ BOOST_AUTO_TEST_CASE(a_payment_declared_rejected_is_never_sent_again_and_one_tha
 
 BOOST_AUTO_TEST_SUITE_END()
 
+namespace {
+
+postgres_server& database_server() {
+  static postgres_server server;
+  if (!server.is_running()) server.start();
+  return server;
+}
+
+/// Of a database without payments.
+variables fresh_database() {
+  database_server().sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION repasse");
+  return {{"DATABASE_URL", database_server().url()}};
+}
+
+/// The owner of what is posted through the stack, and another instance beside it.
+struct two_instances : doubtful_stack {
+  two_instances() : doubtful_stack(fresh_database()), other_server(settings_of_other()), other(other_server) {
+    for (overseen* one : {static_cast<overseen*>(this), &other})
+      BOOST_REQUIRE(comes([&] { return one->caller.call("GET", "/readyz").status == 200U; }, patience));
+  }
+
+  variables settings_of_other() {
+    variables made = with_token({{"DATABASE_URL", database_server().url()}});
+    made["PROCESSOR_DEFAULT_URL"] = "http://" + address_of(running_stack::stack.simulators[cheap].port());
+    made["PROCESSOR_FALLBACK_URL"] = "http://" + address_of(running_stack::stack.simulators[dear].port());
+    return made;
+  }
+
+  server_process other_server;
+  overseen other;
+};
+
+/// Knows none of the processors that the payments of others name.
+variables of_a_stranger(const postgres_server& database) {
+  return {{"DATABASE_URL", database.url()},
+          {"ADMIN_TOKEN", admin_token},
+          {"PROCESSORS", "third"},
+          {"PROCESSOR_THIRD_URL", "http://127.0.0.1:1"},
+          {"PROCESSOR_THIRD_FEE", "0.05"},
+          {"REACTORS", "1"}};
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(with_postgres)
+
+BOOST_AUTO_TEST_CASE(what_another_instance_is_told_the_owner_carries_out) {
+  two_instances both;
+  both.bring_into_doubt(1);
+  BOOST_TEST(both.other.get("/payments?status=unknown").find(R"("doubtReason":"lost")") != std::string::npos);
+  BOOST_TEST(both.other.resolve(1, ask).body.starts_with(R"({"processorSays":"missing",)"));
+  detail_of(both.other.resolve(1, declare_processed), 409);
+  both.running_stack::stack.simulators[cheap].end(SIGKILL);
+  BOOST_TEST(both.other.resolve(1, declare_processed).status == 202U);
+  BOOST_TEST(both.becomes(1, "processed"));
+  BOOST_TEST(member(both.other.shown(1), "requestedAt") == long_ago);
+  BOOST_TEST(both.is_in_trail(1, R"(their \"books\" </script> é)"), both.trail_of(1));
+  BOOST_TEST(both.is_in_trail(1, R"("event":"asked again by hand","by":"administrator")"));
+  for (const server_process* one : {&both.running_stack::stack.server, &both.other_server})
+    BOOST_TEST(one->log().find(" critical ") == std::string::npos, one->log());
+}
+
+BOOST_AUTO_TEST_CASE(what_names_a_processor_that_nobody_knows_any_more_is_as_declared_at_once) {
+  const postgres_server& database = database_server();
+  {
+    two_instances both;
+    both.bring_into_doubt(1);
+    both.running_stack::stack.server.end(SIGKILL);
+    both.other_server.end(SIGKILL);
+  }
+  const server_process stranger(of_a_stranger(database));
+  overseen hand(stranger);
+  BOOST_REQUIRE(comes([&] { return hand.caller.call("GET", "/readyz").status == 200U; }, patience));
+  detail_of(hand.resolve(1, declare_processed), 409); // whoever knew it was there a moment ago
+  BOOST_REQUIRE(
+      comes([&] { return database.sql("SELECT count(*) FROM epochs WHERE NOT marked") == "1"; }, patience));
+  detail_of(hand.resolve(1, ask), 409);
+  detail_of(hand.resolve(1, declare_processed), 409);
+  database.sql("UPDATE epochs SET last_beat = last_beat - interval '1 min' WHERE marked AND epoch > 0");
+  BOOST_TEST(hand.resolve(1, declare_processed).status == 200U);
+  BOOST_TEST(hand.status_of(1) == "processed");
+  detail_of(hand.resolve(1, declare("rejected")), 409);
+  BOOST_TEST(hand.is_in_trail(1, R"("event":"declared processed")"));
+
+  const server_process again(variables{{"DATABASE_URL", database.url()}});
+  payer knows{again.caller()};
+  BOOST_REQUIRE(comes([&] { return knows.caller.call("GET", "/readyz").status == 200U; }, patience));
+  BOOST_TEST(knows.get("/payments-summary?from=" + long_ago + "&to=" + long_ago)
+                 .starts_with(R"({"default":{"totalRequests":1,"totalAmount":19.90},)"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
 } // namespace repasse
