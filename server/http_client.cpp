@@ -248,6 +248,10 @@ http_client::connection* http_client::state::open(const asio::ip::tcp::endpoint&
   if (fd < 0) return nullptr;
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  // Closed, by us or by our death, it is reset: else the kernel goes on sending for two minutes what the peer
+  // has not had of a request that was given up, and a payment could be taken as late.
+  const linger reset{1, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   const int connecting = ::connect(fd, peer.data(), static_cast<socklen_t>(peer.size()));
   if (connecting != 0 && errno != EINPROGRESS) {
     ::close(fd);

@@ -168,6 +168,15 @@ BOOST_AUTO_TEST_CASE(silence_ends_with_the_deadline) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(what_is_given_up_is_reset_so_that_nothing_of_it_arrives_later) {
+  conversation talk;
+  talk.begin(30ms);
+  const accepted one = talk.accept_and_hear();
+  BOOST_TEST(talk.end() == kind::timed_out);
+  talk.turn();
+  BOOST_TEST(one.is_reset());
+}
+
 BOOST_AUTO_TEST_CASE(a_request_that_the_peer_does_not_take_is_not_sent) {
   conversation talk;
   const std::string much(std::size_t{32} << 20, 'x');
