@@ -84,7 +84,8 @@ constexpr pg_statement<pg_nothing(std::int32_t)> mark_epoch{
 constexpr pg_statement<flag()> limit_purge{"purge_patience",
                                            "SELECT set_config('lock_timeout', '1500', true) IS NOT NULL"};
 constexpr pg_statement<pg_nothing()> forget_payments{"purge",
-                                                     "TRUNCATE payments, deltas, milliseconds, totals"};
+                                                     "TRUNCATE payments, deltas, milliseconds, totals, "
+                                                     "reconciliation_runs, reconciliation_findings"};
 /// The audit trail names the last epoch that is ended, of the same snapshot: one that is begun meanwhile is
 /// not marked, and all its rows come after the purge.
 constexpr pg_statement<pg_nothing()> end_all_epochs{"purge_epochs", R"(

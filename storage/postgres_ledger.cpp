@@ -167,6 +167,7 @@ std::vector<const pg_prototype*> postgres::statements_of_changes() {
   add_takeover_statements(all);
   add_fold_statements(all);
   add_word_statements(all);
+  add_reconciliation_changes(all);
   return all;
 }
 

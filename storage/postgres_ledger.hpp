@@ -8,11 +8,13 @@
 //   postgres_fold.cpp       what the eldest does for all
 //   postgres_copy.cpp       what a copy of the totals needs
 //   postgres_words.cpp      what an administrator notes and declares
+//   postgres_reconciliations.cpp  what comparing with the processors has found
 #pragma once
 
 #include "storage/ledger.hpp"
 #include "storage/open_rows.hpp"
 #include "storage/pg_connection.hpp"
+#include "storage/reconciliations.hpp"
 #include "storage/schema_state.hpp"
 
 #include <algorithm>
@@ -22,7 +24,7 @@
 namespace repasse {
 
 /// Built by its reactor; start() spawns its connections, stop() ends them.
-class postgres_ledger final : public ledger {
+class postgres_ledger final : public ledger, public reconciliations {
 public:
   struct config {
     std::string url;
@@ -65,6 +67,20 @@ public:
 
   task<ledger_status> purge() override;
   task<std::optional<books_edition>> edition() override;
+
+  task<std::optional<bool>> take_turn(std::int64_t holder, std::chrono::milliseconds period) override;
+  task<bool> keep_turn(std::int64_t holder) override;
+  task<bool> end_turn(std::int64_t holder) override;
+  task<std::optional<std::int64_t>> begin_run(processor_index processor, time_window window) override;
+  task<bool> end_run(reconciliation_run run) override;
+  task<bool> keep_finding(std::int64_t run, reconciliation_finding finding) override;
+  task<std::optional<std::optional<time_window>>> unfinished(processor_index processor) override;
+  task<std::optional<std::optional<wall_time>>> reconciled_until(processor_index processor) override;
+  task<std::optional<std::vector<reconciliation_finding>>> open_of(processor_index processor,
+                                                                   std::size_t limit) override;
+  task<std::optional<open_findings>> count_open() override;
+  task<std::optional<std::vector<reconciliation_run>>> read_runs(std::int64_t before,
+                                                                 std::size_t limit) override;
 
   [[nodiscard]] ledger_health health() const override;
   /// By use; the last is empty without a replica.

@@ -185,6 +185,7 @@ std::vector<const pg_prototype*> postgres::statements_of_reads() {
                                        &read_edition.prototype()};
   add_copy_statements(all);
   add_word_reads(all);
+  add_reconciliation_reads(all);
   return all;
 }
 

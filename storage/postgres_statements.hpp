@@ -62,6 +62,8 @@ void add_fold_statements(std::vector<const pg_prototype*>& to);
 void add_word_statements(std::vector<const pg_prototype*>& to);
 void add_word_reads(std::vector<const pg_prototype*>& to);
 void add_copy_statements(std::vector<const pg_prototype*>& to);
+void add_reconciliation_changes(std::vector<const pg_prototype*>& to);
+void add_reconciliation_reads(std::vector<const pg_prototype*>& to);
 
 /// What a caller may do about it.
 [[nodiscard]] inline ledger_status status_of(pg_verdict verdict) {
