@@ -68,8 +68,8 @@ void reading::read(const config_variable& variable, std::size_t processor) {
   const auto name = variable.name_for(owner);
   const auto set = value_of(name);
   const bool is_set = !set.empty() || (variable.may_be_empty && variables_.contains(name));
-  const auto text = !is_set && variable.is_built() ? variable.initial_for(owner) : set;
-  if (text.empty() && !is_set && !(has_own && variable.is_built())) return;
+  const auto text = !is_set ? variable.initial_for(owner) : set;
+  if (text.empty() && !is_set && !has_own) return;
   const auto problem = variable.read(text, settings_, processor);
   if (problem.empty()) return;
   refused_.insert(variable.name);

@@ -32,8 +32,9 @@ struct processor_settings {
   std::string name; ///< `[a-z0-9][a-z0-9_-]*`, its identity for ever
   std::string host; ///< name or address, IPv6 without brackets
   std::uint16_t port = 80;
-  std::string path_prefix;  ///< stands before every path: empty, or `/prefix` without a `/` at its end
-  std::int64_t fee_ppm = 0; ///< the fee in millionths of the amount: 0.05 is 50'000
+  std::string path_prefix;   ///< stands before every path: empty, or `/prefix` without a `/` at its end
+  std::string admin_token{}; ///< secret; empty: its own summary cannot be read
+  std::int64_t fee_ppm = 0;  ///< the fee in millionths of the amount: 0.05 is 50'000
   bool is_https = false;
   std::string ca_file{};                    ///< of https; empty: who the system trusts
   std::shared_ptr<const tls_trust> trust{}; ///< of https, once parsed; null: plain http
@@ -69,8 +70,9 @@ struct config {
   bool use_redis_health_monitoring = false; ///< probes are told and heard by Redis
   bool use_redis_session_cache = false;     ///< final payments are kept in Redis for `cache_ttl`
   std::chrono::milliseconds cache_ttl{3'600'000};
-  bool ask_first = false;  ///< after a restore of the database, until a start without it
-  std::string admin_token; ///< empty: there are no admin requests
+  bool ask_first = false; ///< after a restore of the database, until a start without it
+  std::chrono::milliseconds reconcile_every{3'600'000}; ///< 0: only when told
+  std::string admin_token;                              ///< empty: there are no admin requests
   bool allow_purge = false;
   std::size_t max_backlog = 1'000'000;
   std::size_t max_connections = 10'000;

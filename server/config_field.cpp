@@ -125,8 +125,19 @@ std::string read_admin_token_file(std::string_view path, config& to, std::size_t
   return problem.empty() ? problem : "its content: " + problem;
 }
 
-std::string read_nothing_yet(std::string_view, config&, std::size_t) {
-  return "is not supported by this version yet, expected it not to be set";
+/// It goes into a field of a request's header.
+std::string read_processor_token(std::string_view text, config& to, std::size_t processor) {
+  const bool is_visible = std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
+  if (text.size() > admin_token_max || !is_visible)
+    return fmt::format("expected at most {} visible ASCII characters, got {} bytes", admin_token_max,
+                       text.size());
+  to.processors[processor].admin_token = text;
+  return {};
+}
+
+std::string show_processor_token(const config& from, std::size_t processor) {
+  const std::string& token = from.processors[processor].admin_token;
+  return token.empty() ? "none" : shown(token, redaction::secret);
 }
 
 } // namespace repasse

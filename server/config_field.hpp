@@ -92,6 +92,7 @@ std::string show_ca_file(const config& from, std::size_t processor);
 std::string read_admin_token(std::string_view text, config& to, std::size_t);
 std::string show_admin_token(const config& from, std::size_t);
 std::string read_admin_token_file(std::string_view path, config& to, std::size_t processor);
-std::string read_nothing_yet(std::string_view, config&, std::size_t);
+std::string read_processor_token(std::string_view text, config& to, std::size_t processor);
+std::string show_processor_token(const config& from, std::size_t processor);
 
 } // namespace repasse

@@ -70,9 +70,10 @@ constexpr config_variable table[] = {
     {"ADMIN_TOKEN_FILE", "", "a file that holds it", none, read_admin_token_file, nullptr},
     {"ALLOW_PURGE", "false", "POST /purge-payments without the admin token", none,
      read_flag<&config::allow_purge>, show_flag<&config::allow_purge>},
-    {"RECONCILE_EVERY", "1h", "how often the books are compared with the processors'", none, read_nothing_yet,
-     nullptr},
-    {"PROCESSOR_<NAME>_ADMIN_TOKEN", "", "lets its own summary be read", secret, read_nothing_yet, nullptr},
+    {"RECONCILE_EVERY", "1h", "how often the books are compared with the processors'; 0s: only when told",
+     none, read_duration<&config::reconcile_every, 0>, show_duration<&config::reconcile_every>},
+    {"PROCESSOR_<NAME>_ADMIN_TOKEN", "", "lets its own summary be read, for reconciliation", secret,
+     read_processor_token, show_processor_token},
     {"PROCESSOR_<NAME>_CA_FILE", "", "PEM, who may sign its certificate, for https://; else the system's",
      none, read_ca_file, show_ca_file},
     {"MAX_BACKLOG", "1000000", "payments that wait or are under way; beyond: 503", none,
@@ -112,8 +113,6 @@ std::string_view config_variable::initial_for(std::string_view processor) const 
   return {};
 }
 
-bool config_variable::is_built() const { return read != read_nothing_yet; }
-
 std::vector<std::string> describe(const config& settings) {
   std::vector<std::string> lines;
   for (const auto& variable : table) {
@@ -134,10 +133,9 @@ std::string help_text() {
   const auto next_line = fmt::format("\n{:{}}", "", 2 + name_width + 1 + default_width);
   std::string text = "Variables of the environment: name, default (- for none), meaning\n";
   for (const auto& variable : table)
-    text += fmt::format("  {:<{}} {:<{}}{} {}{}\n", variable.name, name_width,
+    text += fmt::format("  {:<{}} {:<{}}{} {}\n", variable.name, name_width,
                         variable.initial.empty() ? "-" : variable.initial, default_width,
-                        variable.initial.size() > default_width ? next_line : "", variable.meaning,
-                        variable.is_built() ? "" : " (not supported yet)");
+                        variable.initial.size() > default_width ? next_line : "", variable.meaning);
   return text;
 }
 

@@ -28,7 +28,6 @@ struct config_variable {
   /// Its name in the environment.
   [[nodiscard]] std::string name_for(std::string_view processor) const;
   [[nodiscard]] std::string_view initial_for(std::string_view processor) const;
-  [[nodiscard]] bool is_built() const;
 };
 
 [[nodiscard]] std::span<const config_variable> config_table();

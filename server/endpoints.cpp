@@ -68,12 +68,13 @@ std::optional<std::string_view> match_path(std::string_view pattern, std::string
 
 } // namespace
 
-endpoints::endpoints(clock& time, ledger& books, copies kept, overseer& hand, const config& settings,
-                     reactors& all, const event_feed& feed)
+endpoints::endpoints(clock& time, ledger& books, copies kept, overseer& hand, reconciler& comparing,
+                     const config& settings, reactors& all, const event_feed& feed)
     : clock_(time),
       ledger_(books),
       copies_(kept),
       overseer_(hand),
+      reconciler_(comparing),
       settings_(settings),
       names_(settings.processor_names()),
       all_(all),
@@ -98,6 +99,8 @@ const std::vector<endpoints::route>& endpoints::routes() {
       {"GET", "/admin/audit", &endpoints::audit},
       {"GET", "/admin/cache/stats", &endpoints::cache_stats},
       {"POST", "/admin/cache/invalidate/payments", &endpoints::invalidate_all},
+      {"GET", "/admin/reconciliations", &endpoints::compared},
+      {"POST", "/admin/reconciliations", &endpoints::compare_now},
       {"POST", "/admin/cache/invalidate/payments/{correlationId}", &endpoints::invalidate},
       {"POST", "/admin/payments/{correlationId}/resolve", &endpoints::resolve},
   };

@@ -9,6 +9,7 @@
 #include "server/metrics.hpp"
 #include "server/overseer.hpp"
 #include "server/reactors.hpp"
+#include "server/reconciler.hpp"
 #include "server/request_steps.hpp"
 #include "server/token_bucket.hpp"
 #include "storage/cached_ledger.hpp"
@@ -31,8 +32,8 @@ public:
     totals_copy* totals = nullptr;
     intake* taken_in = nullptr;
   };
-  endpoints(clock& time, ledger& books, copies kept, overseer& hand, const config& settings, reactors& all,
-            const event_feed& feed);
+  endpoints(clock& time, ledger& books, copies kept, overseer& hand, reconciler& comparing,
+            const config& settings, reactors& all, const event_feed& feed);
 
   task<http_response> answer(endpoint_request request);
   [[nodiscard]] const duration_histogram& scrapes() const { return metrics_.scrapes(); }
@@ -75,6 +76,9 @@ private:
   task<http_response> invalidate(const question& to);
   task<http_response> resolve(const question& to); // endpoints_doubt.cpp
   task<> wake(payment_id id);
+  // Of an administrator: endpoints_reconciliations.cpp.
+  task<http_response> compare_now(const question& to);
+  task<http_response> compared(const question& to);
   task<http_response> copied_summary(time_window window);
   task<std::optional<http_response>> admin_refusal(const endpoint_request& request);
   task<bool> is_admin(const endpoint_request& request);
@@ -83,6 +87,7 @@ private:
   ledger& ledger_;
   copies copies_;
   overseer& overseer_;
+  reconciler& reconciler_;
   const config& settings_;
   std::vector<std::string> names_; ///< of the processors, in order
   reactors& all_;

@@ -10,6 +10,7 @@
 #include "server/migrate_command.hpp"
 #include "server/reactor.hpp"
 #include "server/reactors.hpp"
+#include "server/reconcile_command.hpp"
 
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -30,9 +31,11 @@ constexpr int exit_misconfigured = 2;
 
 constexpr const char* usage =
     "usage: repasse [--check-config | --healthcheck | --version | --help]\n"
-    "       repasse migrate up|down|status\n\n"
+    "       repasse migrate up|down|status\n"
+    "       repasse reconcile\n\n"
     "Without an argument it serves. `migrate` brings the schema of the database up to this version, undoes\n"
-    "its last step, or tells how it stands. The configuration is read from the environment:\n\n";
+    "its last step, or tells how it stands. `reconcile` compares the books with the processors'. The "
+    "configuration is read from the environment:\n\n";
 
 /// Once a second, so that what a storm has cost is told also when nothing follows it.
 void tell_dropped_lines_from_now_on(asio::steady_timer& timer) {
@@ -130,10 +133,21 @@ int run_migrate(std::string_view word) {
   return migrate(*settings, *step) ? EXIT_SUCCESS : exit_failed;
 }
 
+int run_reconcile() {
+  const std::optional<config> settings = read_config(warnings::logged);
+  if (!settings) return exit_misconfigured;
+  if (const std::string problem = why_not_reconcile(*settings); !problem.empty()) {
+    std::fprintf(stderr, "error: %s\n", problem.c_str());
+    return exit_misconfigured;
+  }
+  return reconcile(*settings) ? EXIT_SUCCESS : exit_failed;
+}
+
 int run(std::span<const std::string_view> arguments) {
   const std::string_view command = arguments.empty() ? "" : arguments[0];
   if (command == "migrate") return run_migrate(arguments.size() == 2 ? arguments[1] : "");
   if (arguments.size() > 1) return misused("one argument at most");
+  if (command == "reconcile") return run_reconcile();
   if (command == "--help") {
     std::printf("%s%s", usage, help_text().c_str());
     return EXIT_SUCCESS;

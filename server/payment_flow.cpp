@@ -743,6 +743,11 @@ void payment_flow::settle(held_slot slot, processor_index at, wall_time requeste
   if (held_.waiting() > 0) work_.notify();
 }
 
+void payment_flow::bring(const settle_item& item) {
+  ++answers_;
+  settlements_.push({std::nullopt, epoch_, item});
+}
+
 task<> payment_flow::settle_batches() {
   for (;;) {
     const std::span<settlement> batch = co_await settlements_.next();
@@ -767,6 +772,11 @@ task<> payment_flow::settle_batches() {
 void payment_flow::settled(std::span<const settlement> batch, std::span<const settle_item> items) {
   const steady_time now = clock_.now();
   for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (!batch[i].slot) { // by a witness who looks again
+      if (items[i].answer == settle_item::verdict::settled) note_settled(items[i]);
+      continue;
+    }
+    const held_slot slot = *batch[i].slot;
     switch (items[i].answer) {
     case settle_item::verdict::settled:
       note_settled(items[i]);
@@ -775,19 +785,19 @@ void payment_flow::settled(std::span<const settlement> batch, std::span<const se
       break;
     case settle_item::verdict::mismatch:
       ++counters_.mismatches;
-      say(spdlog::level::critical, batch[i].slot,
+      say(spdlog::level::critical, slot,
           "payment was taken by a processor that its row does not name, " +
               processors_[items[i].processor]->settings().name);
       break;
     case settle_item::verdict::missing:
       ++counters_.missing;
       if (batch[i].epoch == epoch_) // no purge came in between
-        say(spdlog::level::critical, batch[i].slot, "payment was taken, and has no row");
+        say(spdlog::level::critical, slot, "payment was taken, and has no row");
       break;
     }
-    if (held_[batch[i].slot].traced) trace_settled(batch[i].slot, items[i].answer, now);
-    refusals_.erase(batch[i].slot);
-    held_.release(batch[i].slot);
+    if (held_[slot].traced) trace_settled(slot, items[i].answer, now);
+    refusals_.erase(slot);
+    held_.release(slot);
   }
   booked_ += batch.size();
   while (!flushes_.empty() && flushes_.front().target <= booked_) {

@@ -118,6 +118,9 @@ public:
   void cache_written(const payment_id& id, std::chrono::nanoseconds took, bool stored);
   /// If that payment is in doubt here, its processor is asked now.
   void look_at(const payment_id& id);
+
+  /// What another witness knows of a payment, which may be anybody's: settled with the next batch.
+  void bring(const settle_item& item);
   /// Something was heard of a processor: payments that wait may have somewhere to go.
   void look_again() { work_.notify(); }
 
@@ -189,7 +192,7 @@ private:
     wall_time requested_at{};
   };
   struct settlement {
-    held_slot slot = 0;
+    std::optional<held_slot> slot = 0; ///< empty: it is not held for it
     epoch_id epoch = 0;
     settle_item item;
   };

@@ -98,4 +98,37 @@ std::optional<processor_health> parse_processor_health(std::string_view body) {
   return processor_health{members[0].truth, std::chrono::milliseconds{std::llround(millis)}};
 }
 
+namespace {
+
+/// Cents of a sum as JSON writes it, an exponent included; nullopt if it is negative or beyond a hundred
+/// million million.
+std::optional<std::int64_t> parse_sum(std::string_view number) {
+  constexpr double whole_max = 1e14;
+  double about = 0;
+  const char* const end = number.data() + number.size();
+  const auto read = std::from_chars(number.data(), end, about);
+  if (read.ec != std::errc{} || read.ptr != end || !(about >= 0 && about <= whole_max)) return std::nullopt;
+  if (number.find_first_of("eE") != std::string_view::npos) return std::llround(about * 100);
+  const std::size_t point = std::min(number.find('.'), number.size());
+  std::int64_t whole = 0;
+  std::from_chars(number.data(), number.data() + point, whole);
+  const auto digit = [&](std::size_t i) { return point + i < number.size() ? number[point + i] - '0' : 0; };
+  return whole * 100 + digit(1) * 10 + digit(2) + (digit(3) >= 5 ? 1 : 0);
+}
+
+} // namespace
+
+std::optional<processor_total> parse_processor_total(std::string_view body) {
+  std::array members{json_member{"totalRequests"}, json_member{"totalAmount"}};
+  if (read_members(body, members) != json_verdict::object) return std::nullopt;
+  if (members[0].what != kind::number || members[1].what != kind::number) return std::nullopt;
+  processor_total total;
+  const std::string_view count = members[0].number;
+  const auto read = std::from_chars(count.data(), count.data() + count.size(), total.requests);
+  const auto cents = parse_sum(members[1].number);
+  if (read.ec != std::errc{} || read.ptr != count.data() + count.size() || !cents) return std::nullopt;
+  total.amount_cents = *cents;
+  return total;
+}
+
 } // namespace repasse

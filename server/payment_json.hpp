@@ -45,6 +45,10 @@ struct processor_health {
 };
 [[nodiscard]] std::optional<processor_health> parse_processor_health(std::string_view body);
 
+/// What a processor answers to GET /admin/payments-summary: a sum of any size, exact where it has two
+/// decimals, else rounded.
+[[nodiscard]] std::optional<processor_total> parse_processor_total(std::string_view body);
+
 // Writers append to `to`. `processors` are the configured names, in order.
 
 /// The body of a processor's POST /payments.

@@ -254,6 +254,7 @@ task<holding> processor::ask(payment_id id, std::int64_t amount_cents, std::opti
   const bool same = theirs->amount_cents == amount_cents || is_planted(planted::other_amount_is_taken);
   held.what = same ? holding::verdict::same_amount : holding::verdict::other_amount;
   held.requested_at = theirs->requested_at;
+  held.amount_cents = theirs->amount_cents;
   co_return held;
 }
 
@@ -269,6 +270,18 @@ task<std::optional<health_report>> processor::ask_health(steady_time due) {
   report.heard = clock_.now();
   report.heard_wall = clock_.wall();
   co_return report;
+}
+
+task<std::optional<processor_total>> processor::ask_summary(time_window window, steady_time due) {
+  http_client::connection* const connection = co_await client_.connect(due);
+  if (connection == nullptr) co_return std::nullopt;
+  std::string request = get_head_;
+  request.append("/admin/payments-summary?from=").append(to_string(window.from));
+  request.append("&to=").append(to_string(window.to)).append(get_tail_);
+  request.append("X-Rinha-Token: ").append(config_.admin_token).append("\r\n\r\n");
+  const http_answer answer = co_await client_.exchange(*connection, request, due);
+  if (answer.what != http_answer::kind::answered || !is_success(answer.status)) co_return std::nullopt;
+  co_return parse_processor_total(answer.body());
 }
 
 task<http_answer> processor::get(std::string path, std::optional<trace_context> trace, steady_time due) {

@@ -9,6 +9,7 @@
 #include "server/router.hpp"
 #include "server/trace_context.hpp"
 #include "storage/histogram.hpp"
+#include "storage/ledger.hpp"
 #include "storage/payment.hpp"
 
 #include <boost/intrusive/list.hpp>
@@ -63,6 +64,7 @@ struct holding {
   enum class verdict : std::uint8_t { same_amount, other_amount, missing, silent };
   verdict what = verdict::silent;
   wall_time requested_at{};
+  std::int64_t amount_cents = 0; ///< that it has
 };
 
 [[nodiscard]] std::string_view to_string(holding::verdict what);
@@ -76,6 +78,7 @@ public:
     /// What goes into `Host`.
     std::string authority;
     std::string path_prefix;
+    std::string admin_token{}; ///< secret; empty: its summary cannot be read
     std::int64_t fee_ppm = 0;
     /// Sends without an answer, of this reactor. As many payments more may name it, whose rows are being
     /// written or which wait for their turn: a payment that had to be named later would cost one more write.
@@ -111,6 +114,8 @@ public:
   task<holding> ask(payment_id id, std::int64_t amount_cents, std::optional<trace_context> trace = {});
   /// One health call, by the prober alone.
   task<std::optional<health_report>> ask_health(steady_time due);
+  /// One question for its sums over a window, by the reconciler alone; empty without a usable answer.
+  task<std::optional<processor_total>> ask_summary(time_window window, steady_time due);
   void heard(const health_report& report);
 
   /// Names it for one more payment, which may then be sent once.

@@ -39,6 +39,7 @@ make_processors(clock& time, poller& sockets, const config& settings, std::uint3
     how.http.name = one.name;
     how.authority = one.authority();
     how.path_prefix = one.path_prefix;
+    how.admin_token = one.admin_token;
     how.fee_ppm = one.fee_ppm;
     how.in_flight_max = share(settings.processor_max_in_flight, settings.reactors);
     how.settle_within = settings.settle_within;
@@ -172,9 +173,13 @@ reactor::reactor(const config& settings, shared_storage& storage, reactors& all,
       importer_(intake_ ? std::make_unique<importer>(clock_, *intake_, flow_) : nullptr),
       ownership_(clock_, ledger_, flow_, processors_),
       prober_(clock_, {.processors = processors_.size()}, probe_calls()),
+      reconciler_(
+          clock_, ledger_, database_ ? static_cast<reconciliations&>(*database_) : storage.compared,
+          processors_, [this](const settle_item& item) { flow_.bring(item); }, reconciler_config()),
       feed_(clock_, ledger_, {redis_.get(), copy_.get()}, names_, settings, all, instance_name()),
       overseer_(clock_, ledger_, processors_),
-      endpoints_(clock_, ledger_, {cache_.get(), copy_.get(), intake_.get()}, overseer_, settings, all, feed_),
+      endpoints_(clock_, ledger_, {cache_.get(), copy_.get(), intake_.get()}, overseer_, reconciler_,
+                 settings, all, feed_),
       listener_(clock_, poller_, flow_,
                 [this](endpoint_request request) { return endpoints_.answer(std::move(request)); },
                 all.connections(), {.connections_max = settings.max_connections}),
@@ -205,6 +210,7 @@ void reactor::run() {
   if (importer_) importer_->start();
   ownership_.start();
   prober_.start();
+  reconciler_.start([this] { return ownership_.is_eldest(); });
   listener_.start();
   lag_.start();
   if (number_ == 0) feed_.start();
@@ -291,6 +297,15 @@ void reactor::tell_change(processor_index index, bool closed) {
   watcher_->tell_change(index, report);
 }
 
+reconciler::config reactor::reconciler_config() const {
+  reconciler::config how;
+  how.every = settings_.reconcile_every;
+  std::random_device drawn; // two lives of one reactor must not be taken for each other
+  how.holder =
+      static_cast<std::int64_t>((std::uint64_t{drawn()} << 31U) | drawn() % 0x7fff'ffffU) & INT64_MAX;
+  return how;
+}
+
 void reactor::tell_viewers(const std::shared_ptr<const event_feed::snapshot>& made) {
   feed_.remember(*made);
   listener_.tell_viewers({made, &made->event});
@@ -372,6 +387,7 @@ reactor_figures reactor::figures(steady_time now) const {
   made.http = listener_.figures();
   made.lag = lag_.late();
   made.scrapes = endpoints_.scrapes();
+  made.compared = reconciler_.figures();
   return made;
 }
 

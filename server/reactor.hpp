@@ -17,9 +17,11 @@
 #include "server/poller.hpp"
 #include "server/processor.hpp"
 #include "server/reactor_figures.hpp"
+#include "server/reconciler.hpp"
 #include "storage/cached_ledger.hpp"
 #include "storage/intake.hpp"
 #include "storage/memory_ledger.hpp"
+#include "storage/memory_reconciliations.hpp"
 #include "storage/postgres_ledger.hpp"
 #include "storage/redis_connection.hpp"
 #include "storage/redis_names.hpp"
@@ -76,7 +78,8 @@ struct reactor_report {
 
 /// What the reactors of a process share of their storage: built by main before them, destroyed after them.
 struct shared_storage {
-  memory_ledger memory; ///< where payments live without a database
+  memory_ledger memory;              ///< where payments live without a database
+  memory_reconciliations compared{}; ///< likewise
   schema_state schema;
 };
 
@@ -119,6 +122,7 @@ private:
   task<> drain(steady_time due);
   [[nodiscard]] prober::calls probe_calls();
   [[nodiscard]] reactor_figures figures(steady_time now) const;
+  [[nodiscard]] reconciler::config reconciler_config() const;
   [[nodiscard]] std::unique_ptr<watcher> make_watcher(const config& settings, std::uint32_t number);
   void tell_change(processor_index index, bool closed);
   epoch_id show(std::string& json) const;
@@ -145,6 +149,7 @@ private:
   std::unique_ptr<importer> importer_; ///< with an intake
   ownership ownership_;
   prober prober_;
+  reconciler reconciler_;
   event_feed feed_;
   overseer overseer_;
   endpoints endpoints_;

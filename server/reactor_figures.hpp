@@ -7,6 +7,7 @@
 #include "server/importer.hpp"
 #include "server/ownership.hpp"
 #include "server/processor.hpp"
+#include "server/reconciler.hpp"
 #include "storage/cached_ledger.hpp"
 #include "storage/histogram.hpp"
 #include "storage/postgres_ledger.hpp"
@@ -42,6 +43,7 @@ struct reactor_figures {
   std::optional<watcher::figures> heard;          ///< empty where health is not shared by Redis
   std::optional<cached_ledger::content> cached;   ///< of the eldest
   importer_figures imports;
+  reconciliation_figures compared;
 
   http_figures http;
   duration_histogram lag;

@@ -158,7 +158,7 @@ BOOST_AUTO_TEST_CASE(a_database_that_comes_later_is_found_within_a_second) {
   BOOST_TEST(comes([&] { return is_ready(server); }, 3s), server.log());
   BOOST_TEST(server.caller().call("POST", "/payments", payment_body(1)).status == 202U);
   BOOST_TEST(
-      comes([&] { return server.log().find("schema version 3, applied 000001") != std::string::npos; }),
+      comes([&] { return server.log().find(", applied 000001_create_payments") != std::string::npos; }),
       server.log());
   BOOST_TEST(server.log().find("payments held") != std::string::npos);
 }

@@ -56,6 +56,12 @@ INSERT INTO audit (correlation_id, epoch, event, detail)
   SELECT md5(i::text)::uuid, 1, 'taken over', '' FROM generate_series(1, 50000) AS i;
 INSERT INTO audit (correlation_id, epoch, event, detail)
   SELECT md5(i::text)::uuid, 1, 'in doubt', 'default, 1 sends, timed out' FROM generate_series(980001, 1000000) AS i;
+INSERT INTO reconciliation_runs (processor, window_from, window_to, status)
+  SELECT 1 + i % 3, '2026-01-01'::timestamptz + i * interval '1 h', '2026-01-01'::timestamptz + i * interval '1 h', 1
+    FROM generate_series(1, 6000) AS i;
+INSERT INTO reconciliation_findings (processor, kind, subject, run, window_from, window_to, our_requests, our_cents,
+                                     their_requests, their_cents, state, history)
+  SELECT 1, 1, i::text, i, '2026-01-01', '2026-01-02', 1, 1, 0, 0, 1, '' FROM generate_series(1, 5000) AS i;
 RESET synchronous_commit)";
 
 class plans {
@@ -208,6 +214,24 @@ std::vector<execution> executions(sql_session& by) {
       {"copy_spans", "(1, 60, 1767225600, 1767235600)", 800},
       {"copy_spans", "(2, 3600, 1767225600, 1767235600)", 600},
       {"copy_spans", "(3, 86400, -100000000000, 300000000000)", 1'200}};
+  const std::vector<execution> comparing{
+      {"reconciliation_take", "(1, 1, 15000)", 20},
+      {"reconciliation_keep", "(1, 15000)", 20},
+      {"reconciliation_end", "(1)", 20},
+      {"reconciliation_begin", "(1::smallint, '2026-01-01', '2026-01-02')", 60},
+      {"reconciliation_ended", "(1, 1::smallint, 1, 1, 1, 1, true, '')", 60},
+      {"reconciliation_forget_runs", "(90)", 200},
+      {"reconciliation_forget_findings", "(90)", 200},
+      {"reconciliation_note",
+       "(1::smallint, 1::smallint, 'new', 1, NULL, '2026-01-01', '2026-01-02', 1, 1, 1, 1, 0::smallint, '')",
+       60},
+      {"reconciliation_unfinished", "(1::smallint)", 200},
+      {"reconciliation_until", "(1::smallint)", 200},
+      {"reconciliation_open", "(1::smallint, 200)", 400},
+      {"reconciliation_of_runs", "('{1,2,3}', 1000)", 200},
+      {"reconciliation_count", "", 400},
+      {"reconciliation_runs", "(9223372036854775807, 101)", 60}};
+  all.insert(all.end(), comparing.begin(), comparing.end());
   for (const std::string named : {"true", "false"})
     all.push_back({"take_over",
                    "(2000, 2000, " + owners + ", '2026-01-01 02:45:00', " + zero + ", " + named +

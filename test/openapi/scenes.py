@@ -160,6 +160,9 @@ def what_the_administrator_asks(walk, server):
             walk.ask(server, operation.id, 401)
             walk.ask(server, operation.id, 401, target="?malformed=%")
     walk.ask(server, "getAudit", 401, token=TOKEN[:-1] + "?")
+    walk.ask(server, "reconcile", 409, token=TOKEN)
+    walk.ask(server, "listReconciliations", 422, target="?limit=101", token=TOKEN)
+    walk.ask(server, "listReconciliations", 422, target="?cursor=x", token=TOKEN)
     walk.ask(server, "purgePayments", 403)
     walk.ask(server, "purgePayments", 200, token=TOKEN)
 
@@ -244,6 +247,7 @@ def with_stores(walk, house):
     server = house.server(
         ADMIN_TOKEN=TOKEN, DATABASE_URL=database_url, REDIS_URL=redis_url,
         PROCESSOR_DEFAULT_URL=house.processor(), PROCESSOR_FALLBACK_URL=house.processor(),
+        PROCESSOR_DEFAULT_ADMIN_TOKEN="123", RECONCILE_EVERY="0s",
     )  # fmt: skip
     until(lambda: server.ask("GET", "/readyz").status == 200, "it is ready")
     one = post_and_settle(walk, server)
@@ -253,6 +257,10 @@ def with_stores(walk, house):
     for extreme in (*cursors, "from=0000-01-01&to=9999-12-31T23:59:59.9"):
         walk.ask(server, "listPayments", 200, target=f"?{extreme}")
     walk.ask(server, "getSummary", 200, target="?from=0000-01-01&to=9999-12-31T23:59:59.999999999")
+    walk.ask(server, "reconcile", 202, token=TOKEN)
+    until(lambda: b"endedAt\":\"" in server.ask("GET", "/admin/reconciliations", KEY).body, "it has ended")
+    runs = walk.ask(server, "listReconciliations", 200, token=TOKEN)
+    walk.head(server, "listReconciliations", runs, token=TOKEN)
     walk.ask(server, "getCacheStats", 200, token=TOKEN)
     walk.ask(server, "invalidateCachedPayment", 200, token=TOKEN, target=f"/admin/cache/invalidate/payments/{one}")
     walk.ask(server, "invalidateCachedPayment", 404, token=TOKEN, target="/admin/cache/invalidate/payments/x")

@@ -91,6 +91,9 @@ BOOST_AUTO_TEST_CASE(an_empty_environment_gives_the_documented_defaults) {
       "ASK_FIRST=false",
       "ADMIN_TOKEN=none",
       "ALLOW_PURGE=false",
+      "RECONCILE_EVERY=1h",
+      "PROCESSOR_DEFAULT_ADMIN_TOKEN=none",
+      "PROCESSOR_FALLBACK_ADMIN_TOKEN=none",
       "PROCESSOR_DEFAULT_CA_FILE=none",
       "PROCESSOR_FALLBACK_CA_FILE=none",
       "MAX_BACKLOG=1000000",
@@ -290,9 +293,17 @@ BOOST_AUTO_TEST_CASE(refuses_more_processors_than_fit) {
   BOOST_TEST(has_line(parsed(variables).errors, "expected at most 64 names"));
 }
 
-BOOST_AUTO_TEST_CASE(what_is_not_built_yet_is_refused_when_set) {
-  for (const auto* name : {"RECONCILE_EVERY", "PROCESSOR_DEFAULT_ADMIN_TOKEN"})
-    BOOST_TEST(only_error({{name, "5"}}).find("is not supported by this version yet") != std::string::npos);
+BOOST_AUTO_TEST_CASE(a_processor_may_have_an_admin_token_which_is_never_printed) {
+  const auto read = parsed({{"PROCESSOR_FALLBACK_ADMIN_TOKEN", "not-to-be-seen"}, {"RECONCILE_EVERY", "5m"}});
+  BOOST_TEST(read.value.value().processors[0].admin_token == "");
+  BOOST_TEST(read.value.value().processors[1].admin_token == "not-to-be-seen");
+  BOOST_TEST((read.value.value().reconcile_every == std::chrono::minutes{5}));
+  for (const std::string& line : describe(*read.value))
+    BOOST_TEST(line.find("not-to-be-seen") == line.npos);
+  BOOST_TEST(refuses("PROCESSOR_DEFAULT_ADMIN_TOKEN", "two words"));
+  BOOST_TEST(refuses("PROCESSOR_DEFAULT_ADMIN_TOKEN", "one\r\nX-Other:"));
+  BOOST_TEST(refuses("RECONCILE_EVERY", "25h"));
+  BOOST_TEST(parsed({{"RECONCILE_EVERY", "0s"}}).value.value().reconcile_every.count() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(processors_are_asked_first_only_where_that_is_switched_on) {

@@ -1,0 +1,100 @@
+// Compares the books with each processor's own summary, over windows that are closed, and follows a
+// difference down to single payments: what a processor has taken and we have open is settled, what cannot be
+// explained is kept as a finding. The eldest does so by itself every RECONCILE_EVERY, any instance when it is
+// told to, and `repasse reconcile`; the turn in the store sees to it that one does at a time. One question at
+// a time, with pauses, past the breaker: it never sends a payment, and never changes one but by a settle,
+// which any witness may bring.
+#pragma once
+
+#include "server/bisection.hpp"
+#include "server/processor.hpp"
+#include "storage/ledger.hpp"
+#include "storage/reconciliations.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+
+namespace repasse {
+
+struct reconciliation_figures {
+  std::uint64_t done = 0;              ///< runs
+  std::uint64_t failed = 0;            ///< runs
+  std::uint64_t mended = 0;            ///< payments that it has settled
+  std::optional<open_findings> open{}; ///< of all instances, as of its last turn; empty before that
+  std::optional<wall_time> last_end{}; ///< of a turn
+  std::chrono::nanoseconds last_took{0};
+};
+
+/// Built and run by its reactor, or by the command.
+class reconciler {
+public:
+  struct config {
+    std::chrono::milliseconds every{3'600'000}; ///< 0: only when told
+    std::int64_t holder = 1;                    ///< of the turn: another one in every life of every reactor
+    /// A call under way may land with a `requestedAt` as old as its hard limit.
+    std::chrono::milliseconds margin{35'000};
+    std::chrono::nanoseconds pause = std::chrono::milliseconds{2}; ///< between two questions
+    std::size_t questions_max = 20'000;                            ///< of one run
+  };
+  /// How a payment that was taken comes into the books; it may be booked a little later.
+  using settler = std::function<void(const settle_item&)>;
+
+  reconciler(clock& time, ledger& books, reconciliations& store,
+             std::span<const std::unique_ptr<processor>> processors, settler settle, const config& settings);
+
+  /// From now on, by itself, whenever `is_eldest` says so and it is time.
+  void start(std::function<bool()> is_eldest);
+
+  enum class begun : std::uint8_t { yes, under_way, nothing_to_ask, unavailable };
+  /// Begins now, in the background; no answer to wait for.
+  task<begun> begin();
+  /// The same to its end.
+  task<begun> run();
+
+  [[nodiscard]] const reconciliation_figures& figures() const { return figures_; }
+  [[nodiscard]] reconciliations& store() const { return store_; }
+
+private:
+  /// One run, and what it has come to know.
+  struct course {
+    reconciliation_run run;
+    std::size_t questions = 0;
+    std::size_t findings = 0;
+    std::size_t left_open = 0;
+    std::map<payment_id, holding> asked;
+  };
+
+  task<> live(std::function<bool()> is_eldest);
+  task<begun> take(std::chrono::milliseconds period);
+  task<> take_turn_through();
+  task<bool> reconcile(processor_index at);
+  task<std::string> compare(course& of);
+  task<std::string> look_at_ours(course& of, bisection::part part);
+  task<std::string> look_for_theirs(course& of, bisection::part part);
+  [[nodiscard]] static processor_total unexplained(const course& of, const bisection::part& part);
+  task<std::string> ask_among(course& of, const bisection::part& part, page_query query);
+  task<std::string> ask_about(course& of, payment_record row);
+  task<std::string> look_again(course& of);
+  task<bool> is_mended(course& of, reconciliation_finding finding);
+  task<std::optional<bisection::part>> both(course& of, time_window window);
+  task<std::optional<std::vector<payment_record>>> rows_of(page_query query, std::size_t rows_max);
+  task<std::optional<std::vector<payment_record>>> settled_within(course& of, const bisection::part& part);
+  task<std::optional<wall_time>> first_requested(processor_index at, wall_time end);
+  task<bool> breathe(course& of);
+  task<std::string> keep(course& of, reconciliation_finding finding, std::string words);
+  [[nodiscard]] bool can_ask(processor_index at) const;
+
+  clock& clock_;
+  ledger& ledger_;
+  reconciliations& store_;
+  std::span<const std::unique_ptr<processor>> processors_;
+  settler settle_;
+  config config_;
+  steady_time turn_kept_{};
+  reconciliation_figures figures_;
+  task_group tasks_;
+};
+
+} // namespace repasse

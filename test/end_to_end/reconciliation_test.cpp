@@ -1,0 +1,251 @@
+// Differences of each kind are planted in a processor's books and in ours, under load, and are mended or
+// told; one of two instances compares, and what a killed one has begun another ends.
+#define BOOST_TEST_MODULE reconciliation
+#include "test/comes.hpp"
+#include "test/end_to_end/payer.hpp"
+#include "test/integration/postgres_server.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <string>
+#include <thread>
+
+namespace repasse {
+namespace {
+
+using namespace std::chrono_literals;
+
+const std::string of_default = "(SELECT id FROM processors WHERE name = 'default')";
+const std::string admin_token = "an-admin-token-of-32-characters!";
+
+/// Two instances on one database, and the processors.
+struct reconciled_house {
+  reconciled_house() {
+    for (std::size_t i = 0; i < 2; ++i)
+      start(i);
+    BOOST_REQUIRE(comes([&] { return is_ready(0) && is_ready(1); }, 30s));
+  }
+
+  [[nodiscard]] variables settings() const {
+    return {{"DATABASE_URL", database.url()},
+            {"REACTORS", "1"},
+            {"ADMIN_TOKEN", admin_token},
+            {"PROCESSOR_DEFAULT_URL", simulators[0].url()},
+            {"PROCESSOR_FALLBACK_URL", simulators[1].url()},
+            {"PROCESSOR_DEFAULT_ADMIN_TOKEN", "123"}};
+  }
+  void start(std::size_t i) { servers[i] = std::make_unique<server_process>(settings()); }
+  [[nodiscard]] bool is_ready(std::size_t i) const {
+    return servers[i]->caller().call("GET", "/readyz").status == 200U;
+  }
+
+  unsigned begin(std::size_t i) const {
+    return servers[i]
+        ->caller()
+        .call("POST", "/admin/reconciliations", "", {{"X-Admin-Token", admin_token}})
+        .status;
+  }
+  [[nodiscard]] boost::json::value runs(std::size_t i, const std::string& query = "") const {
+    const http_reply told = servers[i]->caller().call("GET", "/admin/reconciliations" + query, "",
+                                                      {{"X-Admin-Token", admin_token}});
+    BOOST_REQUIRE_MESSAGE(told.status == 200U, told.body);
+    return boost::json::parse(told.body);
+  }
+  /// Begins one, as soon as none is under way, and returns it once it has ended.
+  boost::json::value reconcile(std::size_t i) const {
+    const std::string before = latest(i);
+    BOOST_REQUIRE(comes([&] { return begin(i) == 202U; }, 40s));
+    BOOST_REQUIRE(comes([&] { return latest(i) != before && status(i) != "running"; }, 60s));
+    return runs(i).at("reconciliations").at(0);
+  }
+  [[nodiscard]] std::string latest(std::size_t i) const {
+    const boost::json::value told = runs(i);
+    const auto& all = told.at("reconciliations").as_array();
+    return all.empty()
+               ? ""
+               : boost::json::serialize(all[0].at("id")) + boost::json::serialize(all[0].at("startedAt"));
+  }
+  [[nodiscard]] std::string status(std::size_t i) const {
+    const boost::json::value told = runs(i);
+    const auto& all = told.at("reconciliations").as_array();
+    return all.empty() ? "" : std::string(all[0].at("status").as_string());
+  }
+
+  /// A processor takes it, whatever we know of it.
+  void take(std::size_t number, std::string_view amount, wall_time time) const {
+    const http_reply answer = simulators[0].caller().call(
+        "POST", "/payments",
+        R"({"correlationId":")" + requests::id_of(number) + R"(","amount":)" + std::string(amount) +
+            R"(,"requestedAt":")" + to_string(time) + "\"}");
+    BOOST_REQUIRE(answer.status == 200U);
+  }
+  /// Our row of one that default has, settled and in the books.
+  void settle(std::size_t number, std::int64_t cents, wall_time time) const {
+    const std::int64_t millis = time.time_since_epoch().count();
+    const std::string at = "timestamptz '" + to_string(time) + "'";
+    const std::string amount = std::to_string(cents);
+    database.sql("BEGIN; INSERT INTO payments VALUES ('" + requests::id_of(number) + "', " + amount + ", " +
+                 at + ", " + at + ", " + at + ", 0, 999999, 1, 1, 3, " + of_default +
+                 "); INSERT INTO deltas (second, processor, requests, " +
+                 "amount_cents, millis, cents) VALUES (" + std::to_string(millis / 1000) + ", " + of_default +
+                 ", 1, " + amount + ", '{" + std::to_string(millis % 1000) + "}', '{" + amount +
+                 "}'); COMMIT");
+  }
+  /// One in doubt there, of an owner whom nobody knows: nobody else takes care of it.
+  void doubt(std::size_t number, std::int64_t cents, wall_time time) const {
+    database.sql("INSERT INTO payments VALUES ('" + requests::id_of(number) + "', " + std::to_string(cents) +
+                 ", timestamptz '" + to_string(time) + "', NULL, NULL, 0, 999999, 1, 1, 2, " + of_default +
+                 ")");
+  }
+
+  [[nodiscard]] std::string kind_of(const boost::json::value& run, std::size_t number) const {
+    for (const auto& one : run.at("findings").as_array())
+      if (one.at("correlationId").is_string() &&
+          one.at("correlationId").as_string() == requests::id_of(number))
+        return std::string(one.at("kind").as_string()) + " " + std::string(one.at("state").as_string());
+    return "none";
+  }
+
+  postgres_server database;
+  std::array<simulator_process, 2> simulators;
+  std::array<std::unique_ptr<server_process>, 2> servers;
+};
+
+wall_time ago(std::chrono::milliseconds age) {
+  return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()) - age;
+}
+
+/// Posts all the while; every payment is to be acknowledged.
+class posting {
+public:
+  explicit posting(const server_process& to)
+      : thread_([this, caller = to.caller()](const std::stop_token& stop) mutable {
+          for (std::size_t i = 1'000'000; !stop.stop_requested(); ++i) {
+            if (caller.call("POST", "/payments", requests::payment_body(i)).status != 202U) ++refused;
+            ++posted;
+            std::this_thread::sleep_for(5ms);
+          }
+        }) {}
+
+  std::atomic<std::size_t> posted = 0;
+  std::atomic<std::size_t> refused = 0;
+
+private:
+  std::jthread thread_;
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(reconciliation, reconciled_house)
+
+BOOST_AUTO_TEST_CASE(differences_of_each_kind_are_mended_or_told_under_load) {
+  // What was compared since the start is forgotten, as if the server had been away for a minute.
+  BOOST_REQUIRE(comes([&] { return status(0) == "done"; }, 20s));
+  database.sql("TRUNCATE reconciliation_runs");
+  posting load(*servers[0]);
+  const wall_time time = ago(50s);
+  for (std::size_t i = 100; i < 140; ++i) { // equal ones around
+    take(i, "19.90", time + std::chrono::milliseconds(i));
+    settle(i, 1990, time + std::chrono::milliseconds(i));
+  }
+  doubt(1, 1990, time);
+  take(1, "19.90", time + 100ms);
+  settle(2, 2990, time + 101ms);
+  take(3, "3.90", time + 102ms);
+  settle(4, 4990, time + 103ms);
+  take(4, "50.00", time + 103ms);
+  settle(5, 5990, time + 104ms);
+  take(5, "59.90", time + 2104ms);
+  const boost::json::value run = reconcile(1);
+  BOOST_TEST_MESSAGE(boost::json::serialize(run));
+  BOOST_TEST(run.at("status").as_string() == "done");
+  BOOST_TEST(!run.at("matched").as_bool());
+  BOOST_TEST(kind_of(run, 1) == "not-settled mended");
+  BOOST_TEST(kind_of(run, 2) == "ours-not-theirs open");
+  BOOST_TEST(kind_of(run, 4) == "other-amount open");
+  BOOST_TEST(kind_of(run, 5) == "other-time open");
+  std::size_t strange = 0;
+  for (const auto& one : run.at("findings").as_array())
+    if (one.at("correlationId").is_null()) {
+      ++strange;
+      BOOST_TEST(one.at("kind").as_string() == "theirs-not-ours");
+      BOOST_TEST(one.at("from").as_string() == to_string(time + 102ms));
+      BOOST_TEST(one.at("to").as_string() == to_string(time + 102ms));
+      BOOST_TEST(one.at("theirs").at("totalRequests").as_int64() == 1);
+    }
+  BOOST_TEST(strange == 1U);
+  BOOST_TEST(run.at("findings").as_array().size() == 5U);
+  payer client{servers[0]->caller()};
+  const auto settled = [&] {
+    return requests::member(client.get("/payments/" + requests::id_of(1)), "status") == "processed";
+  };
+  BOOST_TEST(comes(settled, 5s));
+  BOOST_TEST((time_in(client.get("/payments/" + requests::id_of(1)), "requestedAt") == time + 100ms));
+  const finished_run command = run_repasse({"reconcile"}, settings());
+  BOOST_TEST(command.status == 1, command.errors);
+  BOOST_TEST(command.output.find("ours-not-theirs  " + requests::id_of(2)) != command.output.npos,
+             command.output);
+  take(2, "29.90", time + 101ms); // now they have it
+  reconcile(0);
+  const boost::json::value told = runs(0);
+  bool mended = false;
+  for (const auto& one : told.at("reconciliations").as_array())
+    mended = mended || kind_of(one, 2) == "ours-not-theirs mended";
+  BOOST_TEST(mended);
+  BOOST_TEST(load.posted > 100U);
+  BOOST_TEST(load.refused == 0U);
+  const boost::json::value first = runs(0, "?limit=1");
+  BOOST_TEST(first.at("reconciliations").as_array().size() == 1U);
+  const std::string cursor(first.at("next").as_string());
+  BOOST_TEST(runs(0, "?limit=1&cursor=" + cursor).at("reconciliations").at(0).at("id").as_int64() <
+             first.at("reconciliations").at(0).at("id").as_int64());
+}
+
+BOOST_AUTO_TEST_CASE(a_silent_processor_holds_up_no_payment_and_what_a_killed_instance_began_another_ends) {
+  BOOST_REQUIRE(comes([&] { return status(0) == "done"; }, 20s));
+  const finished_run equal = run_repasse({"reconcile"}, settings());
+  BOOST_TEST(equal.status == 0, equal.output + equal.errors);
+  simulators[0].signal(SIGSTOP);
+  BOOST_REQUIRE(comes([&] { return begin(0) == 202U; }, 30s));
+  BOOST_TEST(begin(0) == 409U);
+  BOOST_TEST(begin(1) == 409U);
+  BOOST_TEST(run_repasse({"reconcile"}, settings()).status == 1);
+  payer client{servers[1]->caller()};
+  BOOST_TEST(client.caller.call("POST", "/payments", requests::payment_body(7)).status == 202U);
+  BOOST_REQUIRE(comes([&] { return status(1) == "running"; }, 3s));
+  servers[0]->end(SIGKILL);
+  simulators[0].signal(SIGCONT);
+  BOOST_TEST(comes([&] { return status(1) == "done"; }, 60s)); // once the turn has lapsed, within 15 s
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_token_and_a_dead_processor_end_the_run_with_an_error) {
+  simulators[0].caller().call("PUT", "/admin/configurations/token", R"({"token":"other"})",
+                              {{"X-Rinha-Token", "123"}});
+  const boost::json::value refused = reconcile(0);
+  BOOST_TEST(refused.at("status").as_string() == "failed");
+  BOOST_TEST(refused.at("error").is_string());
+  simulators[0].end(SIGKILL);
+  BOOST_TEST(reconcile(1).at("status").as_string() == "failed");
+  payer client{servers[0]->caller()};
+  client.processed(9);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_CASE(the_command_says_what_it_needs) {
+  BOOST_TEST(run_repasse({"reconcile"}, {}).status == 2);
+  BOOST_TEST(run_repasse({"reconcile"}, {{"DATABASE_URL", "postgresql://a:b@127.0.0.1:1/a"}}).status == 2);
+  const finished_run away = run_repasse({"reconcile"}, {{"DATABASE_URL", "postgresql://a:b@127.0.0.1:1/a"},
+                                                        {"DATABASE_CONN_TIMEOUT", "500ms"},
+                                                        {"PROCESSOR_DEFAULT_ADMIN_TOKEN", "not-a-token"}});
+  BOOST_TEST(away.status == 1);
+  BOOST_TEST(away.errors.find("database does not answer") != away.errors.npos, away.errors);
+  BOOST_TEST(away.errors.find("not-a-token") == away.errors.npos);
+}
+
+} // namespace repasse
