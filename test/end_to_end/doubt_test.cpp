@@ -194,9 +194,11 @@ BOOST_AUTO_TEST_CASE(a_dead_processors_payment_is_processed_as_declared) {
 BOOST_AUTO_TEST_CASE(what_is_declared_while_a_processor_is_silent_is_set_aside_once_it_says_otherwise) {
   bring_into_doubt(1);
   running_stack::stack.simulators[cheap].signal(SIGSTOP);
+  http_caller asking = running_stack::stack.simulators[cheap].caller(200ms);
+  BOOST_REQUIRE(comes([&] { return !asking.call("GET", "/payments/" + id_of(1)).ok(); }, patience));
   const http_reply answer = resolve(1, declare_processed);
   running_stack::stack.simulators[cheap].signal(SIGCONT);
-  BOOST_TEST(answer.status == 202U);
+  BOOST_TEST(answer.status == 202U, answer.body);
   BOOST_TEST(comes([this] { return is_in_trail(1, R"("event":"declaration set aside")"); }, patience));
   BOOST_TEST(status_of(1) == "unknown");
   be_hostile(cheap, "none"); // and all goes on as without it
@@ -271,12 +273,9 @@ struct two_instances : doubtful_stack {
 
 /// Knows none of the processors that the payments of others name.
 variables of_a_stranger(const postgres_server& database) {
-  return {{"DATABASE_URL", database.url()},
-          {"ADMIN_TOKEN", admin_token},
-          {"PROCESSORS", "third"},
-          {"PROCESSOR_THIRD_URL", "http://127.0.0.1:1"},
-          {"PROCESSOR_THIRD_FEE", "0.05"},
-          {"REACTORS", "1"}};
+  return {{"DATABASE_URL", database.url()}, {"ADMIN_TOKEN", admin_token},
+          {"PROCESSORS", "third"},          {"PROCESSOR_THIRD_URL", "http://127.0.0.1:1"},
+          {"PROCESSOR_THIRD_FEE", "0.05"},  {"REACTORS", "1"}};
 }
 
 } // namespace
