@@ -3,10 +3,11 @@
 
 nginx_port=$((base_port + 4))
 other_port=$((base_port + 5))
+status_port=$((base_port + 6))
 
 # write_nginx WAY: its files in $sockets; `as shipped` is compose/nginx on a port and with sockets of our own.
 write_nginx() {
-  sed -e "s|/run/repasse/|$sockets/|; s|/tmp/nginx|$sockets/nginx|" compose/nginx/servers.conf >"$sockets/servers.conf"
+  sed -e "s|/run/repasse/|$sockets/|; s|/tmp/nginx|$sockets/nginx|; s|listen 9145|listen 127.0.0.1:$status_port|" compose/nginx/servers.conf >"$sockets/servers.conf"
   sed -e "s|listen 9999|listen 127.0.0.1:$nginx_port|; s|/tmp/nginx|$sockets/nginx|; s|^daemon off;|& master_process off;|" \
     compose/nginx/nginx.conf >"$sockets/nginx.conf"
   case $1 in
