@@ -13,6 +13,8 @@ source bench/postgres.sh
 source bench/redis.sh
 # shellcheck source=bench/nginx.sh
 source bench/nginx.sh
+# shellcheck source=bench/observe.sh
+source bench/observe.sh
 trap 'stop_all; stop_redis; stop_database' EXIT
 
 # compare_wrk OUR_DEPTH SECONDS: sets `ours` and `yardstick` to microseconds of CPU per payment, `answered`
@@ -208,7 +210,7 @@ case ${1-} in
     print_head
     "bench_${1//-/_}"
     ;;
-  accept | pipelined | flow | https | idle | start | summary | rate | nginx)
+  accept | pipelined | flow | https | idle | start | summary | rate | nginx | observe)
     print_head
     "bench_$1"
     ;;
@@ -220,7 +222,7 @@ case ${1-} in
   *)
     echo "bench: no such figure: $1; there are accept, pipelined, flow, https, idle, start, summary, rate, reference, postgres," \
       'postgres-latency, postgres-reads, postgres-hot, postgres-snapshot, redis, redis-cost, redis-reads, redis-intake, redis-loss,' \
-      'redis-health, redis-table, nginx' >&2
+      'redis-health, redis-table, nginx, observe' >&2
     exit 2
     ;;
 esac
