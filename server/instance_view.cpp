@@ -182,7 +182,7 @@ instance_view view_of(const reactor_report& report, std::string_view instance, s
   view.held = report.held;
   view.waiting = report.waiting;
   view.in_doubt = report.figures.in_doubt;
-  view.oldest_seconds = seconds(std::max(report.figures.oldest_waiting, report.figures.oldest_in_doubt));
+  view.oldest_seconds = seconds(report.figures.oldest_waiting);
   view.accepted = report.flow.accepted;
   view.replayed = report.flow.replayed;
   view.conflicts = report.flow.conflicts;

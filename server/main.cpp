@@ -57,7 +57,7 @@ void wait_for_signal(asio::io_context& context, asio::signal_set& signals, react
     all.begin_drain();
     for (const auto& one : all)
       one->shut_down(std::chrono::steady_clock::now() + settings.shutdown_timeout);
-    dropped.cancel();
+    context.stop(); // whatever else is ready to run
   });
   context.run();
   signals.clear();

@@ -55,14 +55,14 @@ void metric_set::value(double what, labels of) {
 }
 
 void metric_set::add_histogram(std::span<const std::int64_t> bounds, double unit,
-                               std::span<const std::uint64_t> counts, std::int64_t sum, labels of) {
+                               std::span<const std::uint64_t> counts, double sum, labels of) {
   ClientMetric::Histogram& to = families_->add(of).histogram;
   std::uint64_t below = 0;
   to.bucket.reserve(bounds.size());
   for (std::size_t i = 0; i < bounds.size(); ++i)
     to.bucket.push_back({below += counts[i], static_cast<double>(bounds[i]) * unit});
   to.sample_count = below + counts[bounds.size()];
-  to.sample_sum = static_cast<double>(sum) * unit;
+  to.sample_sum = sum * unit;
 }
 
 std::string metric_set::text() const {

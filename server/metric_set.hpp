@@ -60,7 +60,7 @@ public:
 
 private:
   void add_histogram(std::span<const std::int64_t> bounds, double unit, std::span<const std::uint64_t> counts,
-                     std::int64_t sum, labels of);
+                     double sum, labels of);
 
   struct families;
   std::unique_ptr<families> families_;

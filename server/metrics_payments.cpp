@@ -37,7 +37,7 @@ void add_settled(metric_set& to, const metrics_source& from, const flow_figures&
       [](const processor_total& one, const settings_of&) { return static_cast<double>(one.amount_cents); });
   to.counter("repasse_settled_fees_cents_total", "Fees of the payments settled, as configured.");
   by_processor([](const processor_total& one, const settings_of& of) {
-    return static_cast<double>(one.amount_cents * of.fee_ppm) / 1e6;
+    return static_cast<double>(one.amount_cents) * static_cast<double>(of.fee_ppm) / 1e6;
   });
 }
 

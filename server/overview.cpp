@@ -127,7 +127,9 @@ void overview::find_taker(known_instance& lost) const {
 void overview::changed(std::string_view instance, std::span<const instance_view::change> changes) {
   auto seen = changes_seen_.find(instance);
   if (seen == changes_seen_.end()) {
-    if (changes.empty() || changes_seen_.size() >= known_max) return;
+    if (changes.empty()) return;
+    if (changes_seen_.size() >= known_max) forget_changes_of_unknown();
+    if (changes_seen_.size() >= known_max) return;
     seen = changes_seen_.emplace(instance, 0).first;
   }
   for (const instance_view::change& one : changes) {
@@ -135,6 +137,15 @@ void overview::changed(std::string_view instance, std::span<const instance_view:
     seen->second = one.number;
     keep({std::string{instance}, one});
   }
+}
+
+/// Each start of an instance has a name of its own.
+void overview::forget_changes_of_unknown() {
+  std::erase_if(changes_seen_, [&](const auto& seen) {
+    return seen.first != own_ && std::ranges::none_of(known_, [&](const auto& one) {
+             return one.second.last().instance == seen.first;
+           });
+  });
 }
 
 std::uint64_t overview::last_own_change() const {

@@ -69,6 +69,7 @@ private:
 
   void lose(known_instance& one, wall_time wall);
   void find_taker(known_instance& lost) const;
+  void forget_changes_of_unknown();
   void keep(known_change one);
   [[nodiscard]] sums add_up() const;
   [[nodiscard]] std::string payments_json(const sums& all) const;

@@ -197,7 +197,7 @@ void payment_flow::conclude(std::span<entry> batch, epoch_id epoch, steady_time 
   for (std::size_t i = 0; i < batch.size(); ++i) {
     entry& one = batch[i];
     if (held_[one.slot].traced) trace_append(one, begun, now, append_items_[i].answer);
-    if (now - one.began > config_.slow_after && !one.is_import())
+    if (now - one.began > config_.slow_after && !one.is_import() && one.reply.answer != nullptr)
       tell_slow(held_[one.slot].id, append_items_[i].trace, "ledger", begun - one.began, now - begun);
     accept_verdict verdict = accept_verdict::accepted;
     std::uint64_t* counter = &counters_.accepted;
@@ -284,13 +284,15 @@ void payment_flow::let_go(const entry& one) {
 /// The ledger has not written these.
 void payment_flow::refuse(std::span<entry> batch) {
   for (entry& one : batch) {
-    if (one.is_import())
+    if (one.is_import()) {
       answer(one.reply, accept_verdict::unavailable);
-    else if (const accept_reply reply = std::exchange(one.reply, {}); reply.answer != nullptr)
+      end_trace(one.slot, "not written");
+    } else if (const accept_reply reply = std::exchange(one.reply, {}); reply.answer != nullptr) {
       divert({held_[one.slot].id, static_cast<std::int64_t>(held_[one.slot].amount_cents)}, one.began, reply,
              held_[one.slot].traced ? std::optional(key_of(one.slot)) : std::nullopt);
-    else
+    } else {
       end_trace(one.slot, "not written");
+    }
     if (is_planted(planted::intake_authorises_send) && one.at != no_processor && can_take_in())
       conclude_fresh(one, true);
     else
@@ -380,7 +382,10 @@ void payment_flow::look_after_stores() {
   if (now < take_in_due_) return;
   take_in_due_ = never;
   is_intake_stuck_ = true;
-  const auto refuse_one = [this](diverted& one) { turn_away(one.reply, refusal::unavailable); };
+  const auto refuse_one = [this, now](diverted& one) {
+    turn_away(one.reply, refusal::unavailable);
+    if (one.trace) traces_.end(*one.trace, "unavailable", now);
+  };
   std::for_each(taking_in_.begin(), taking_in_.end(), refuse_one);
   diverted_.drop(refuse_one);
 }

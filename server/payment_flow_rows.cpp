@@ -90,6 +90,7 @@ void payment_flow::lose_epoch() {
   ++counters_.epochs_lost;
   full_ = false; // it may have been a purge
   send_until_ = {};
+  traces_.end_all(left_to_another, clock_.now());
   forget_waiting();
   refusals_.clear();
   for (const auto& one : processors_)
@@ -100,7 +101,6 @@ void payment_flow::lose_epoch() {
 }
 
 void payment_flow::forget_waiting() {
-  traces_.end_all(left_to_another, clock_.now());
   held_.forget_waiting();
   for (const held_slot slot : refused_waiting_) {
     refusals_.erase(slot);

@@ -106,7 +106,8 @@ std::optional<trace_key> payment_traces::find_settling(const payment_id& id) con
 void payment_traces::end(const trace_key& key, std::string_view outcome, steady_time now) {
   const auto found = alive_.find(key);
   if (found == alive_.end()) return;
-  if (found->second.context().is_sampled) found->second.log(outcome, now);
+  const bool is_told = found->second.context().is_sampled && lines_.take(now);
+  if (is_told) found->second.log(outcome, now);
   alive_.erase(found);
 }
 

@@ -3,6 +3,7 @@
 // no clock, nothing waits here.
 #pragma once
 
+#include "server/token_bucket.hpp"
 #include "server/trace_context.hpp"
 #include "storage/clock.hpp"
 
@@ -93,6 +94,7 @@ private:
 
   std::mt19937_64 drawn_;
   steady_time next_sample_{};
+  token_bucket lines_{100, 400}; ///< more than the log lets through, so that it can say what it dropped
   std::map<trace_key, payment_trace> alive_;
 };
 

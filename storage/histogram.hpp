@@ -21,7 +21,7 @@ public:
     while (bucket < bounded && value > Scale::bounds[bucket])
       ++bucket;
     ++counts_[bucket];
-    sum_ += value;
+    sum_ += static_cast<double>(value);
   }
   void observe(std::chrono::nanoseconds time) requires(Scale::is_time) { observe(time.count()); }
 
@@ -39,11 +39,11 @@ public:
       all += one;
     return all;
   }
-  [[nodiscard]] std::int64_t sum() const { return sum_; }
+  [[nodiscard]] double sum() const { return sum_; }
 
 private:
   std::array<std::uint64_t, bounded + 1> counts_{};
-  std::int64_t sum_ = 0;
+  double sum_ = 0; // nanoseconds of a long backlog do not fit an integer
 };
 
 /// From 100 µs to 30 s, in nanoseconds; shown in seconds.

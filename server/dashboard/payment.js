@@ -145,12 +145,12 @@ export function startPayments() {
 
 let doubtAsked = 0;
 
-/** The payments in doubt, asked for every five seconds while there are some. */
+/** The payments in doubt, asked for every fifteen seconds while there are some. */
 export async function showDoubt(inDoubt) {
   const words = inDoubt === 0 ? 'No payment is in doubt.' : 'not known';
   say(at('doubt-note'), inDoubt > 0 ? `${inDoubt}, each asked about until it is known` : words);
   if (!inDoubt) return list(at('doubt'), [], null, null);
-  if (Date.now() - doubtAsked < 5e3) return;
+  if (Date.now() - doubtAsked < 15e3) return;
   doubtAsked = Date.now();
   const {value} = await ask('/payments?status=unknown&limit=5');
   if (!value) return;

@@ -41,7 +41,8 @@ function processorTroubles(processors) {
   const tried = processors.filter(one => !isDown(one) && one.breaker === 'half-open');
   const found = [];
   const how = one => (one.breaker === 'open' ? 'shut out' : 'failing');
-  const since = one => `${one.name} has been ${how(one)} for ${span(one.sinceSeconds)}`;
+  const long = one => (one.breaker === 'open' ? ` for ${span(one.sinceSeconds)}` : '');
+  const since = one => `${one.name} has been ${how(one)}${long(one)}`;
   if (down.length > 0 && down.length === processors.length)
     found.push({level: 'bad', title: 'No processor takes payments', note: listed(down.map(since))});
   else if (down.length > 0)
