@@ -9,6 +9,9 @@ namespace {
 
 using verdict = oversight::verdict;
 
+/// Until what was brought is in the books.
+constexpr std::chrono::nanoseconds settle_limit = std::chrono::seconds{1};
+
 std::string_view words_for(holding::verdict said) {
   switch (said) {
   case holding::verdict::same_amount:
@@ -125,30 +128,32 @@ task<oversight> overseer::ask_processor(oversight seen) {
 
 /// Any witness may settle, once, and only a row that names that processor.
 task<oversight> overseer::settle(oversight seen, wall_time requested_at) {
-  settle_item item{.id = seen.payment.id,
-                   .requested_at = requested_at,
-                   .processed_at = clock_.wall(),
-                   .attempts = seen.payment.attempts,
-                   .processor = seen.payment.processor,
-                   .amount_cents = seen.payment.amount_cents};
-  const ledger_status status = co_await ledger_.settle({&item, 1});
-  if (status != ledger_status::done) {
+  const processor_index at = seen.payment.processor;
+  flow_.bring({.id = seen.payment.id,
+               .requested_at = requested_at,
+               .processed_at = clock_.wall(),
+               .attempts = seen.payment.attempts,
+               .processor = at,
+               .amount_cents = seen.payment.amount_cents});
+  const bool is_booked = co_await flow_.flush(clock_.now() + settle_limit);
+  const auto found = co_await ledger_.find(seen.payment.id);
+  if (!is_booked || !found) {
     seen.what = verdict::unavailable;
     co_return seen;
   }
-  switch (item.answer) {
-  case settle_item::verdict::settled:
-  case settle_item::verdict::known:
-    co_return co_await look_again(verdict::settled, std::move(seen));
-  case settle_item::verdict::mismatch:
-    spdlog::critical("payment {} was taken by {}, which its row does not name", to_string(item.id),
-                     processors_[item.processor]->settings().name);
-    break;
-  case settle_item::verdict::missing:
+  if (!*found) {
     seen.what = verdict::no_such_payment;
     co_return seen;
   }
-  co_return co_await look_again(verdict::not_in_doubt, std::move(seen));
+  seen.payment = **found;
+  if (seen.payment.status == payment_status::processed && seen.payment.processor == at) {
+    seen.what = verdict::settled;
+    co_return seen;
+  }
+  spdlog::critical("payment {} was taken by {}, which its row does not name", to_string(seen.payment.id),
+                   processors_[at]->settings().name);
+  seen.what = is_final(seen.payment.status) ? verdict::is_final : verdict::not_in_doubt;
+  co_return seen;
 }
 
 } // namespace repasse

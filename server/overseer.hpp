@@ -4,6 +4,7 @@
 // finds what was declared in the audit trail (payment_flow_word.cpp).
 #pragma once
 
+#include "server/payment_flow.hpp"
 #include "server/processor.hpp"
 #include "storage/ledger.hpp"
 
@@ -33,8 +34,9 @@ struct oversight {
 
 class overseer {
 public:
-  overseer(clock& time, ledger& books, std::span<const std::unique_ptr<processor>> processors)
-      : clock_(time), ledger_(books), processors_(processors) {}
+  overseer(clock& time, ledger& books, std::span<const std::unique_ptr<processor>> processors,
+           payment_flow& flow)
+      : clock_(time), ledger_(books), processors_(processors), flow_(flow) {}
 
   task<oversight> ask(payment_id id);
   task<oversight> declare(declaration what);
@@ -48,6 +50,7 @@ private:
   clock& clock_;
   ledger& ledger_;
   std::span<const std::unique_ptr<processor>> processors_;
+  payment_flow& flow_; ///< whose batches settle
 };
 
 } // namespace repasse

@@ -80,7 +80,7 @@ instance::instance(ledger& books, poller& no_sockets, const instance_settings& s
       importer_(intake_ ? std::make_unique<importer>(clock_, *intake_, flow_) : nullptr),
       ownership_(clock_, ledger_, flow_, processors_),
       prober_(clock_, {.processors = processors_.size()}, probe_calls(processors_, flow_, ownership_)),
-      overseer_(clock_, ledger_, processors_),
+      overseer_(clock_, ledger_, processors_, flow_),
       tasks_(clock_) {
   if (redis_) tasks_.spawn(redis_->run());
   if (intake_) intake_->start();
