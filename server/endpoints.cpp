@@ -258,6 +258,7 @@ task<http_response> endpoints::purge(const question& to) {
   if (!allowed) co_return problem(403, "purging needs ALLOW_PURGE=true or the admin token");
   const ledger_status status = co_await ledger_.purge();
   if (status != ledger_status::done) co_return unavailable();
+  reconciler_.store().purged();
   auto tell = [](reactor& one) -> task<bool> {
     one.purged();
     co_return true;

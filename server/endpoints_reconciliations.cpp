@@ -24,8 +24,6 @@ task<http_response> endpoints::compare_now(const question&) {
     co_return response;
   case reconciler::begun::under_way:
     co_return problem(409, "a reconciliation is under way");
-  case reconciler::begun::nothing_to_ask:
-    co_return problem(409, "no processor has a PROCESSOR_<NAME>_ADMIN_TOKEN to be asked with");
   case reconciler::begun::unavailable:
     break;
   }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include <numeric>
+
 namespace repasse {
 namespace {
 
@@ -178,6 +180,23 @@ void add_intake(metric_set& to, const metrics_source& from) {
              imports.put_back);
 }
 
+/// Findings and the last end are those that this process has come to know by turns of its own.
+void add_reconciliation(metric_set& to, const metrics_source& from) {
+  const reconciliation_figures compared =
+      sum_of(from, [](const reactor_report& one) { return one.figures.compared; });
+  to.counter("repasse_reconciliation_runs_total", "Comparisons with a processor, by how they ended.");
+  to.value(compared.done, {{"status", "done"}});
+  to.value(compared.failed, {{"status", "failed"}});
+  to.counter("repasse_reconciliation_mended_total", "Payments that a comparison has settled.",
+             compared.mended);
+  to.gauge("repasse_reconciliation_findings_open", "Differences that nothing explains.");
+  const open_findings open = compared.open.value_or(open_findings{});
+  to.value(std::accumulate(open.begin(), open.end(), std::uint64_t{0}));
+  to.gauge("repasse_reconciliation_last_end_timestamp_seconds", "When the last turn ended; 0: none has.");
+  to.value(compared.last_end ? std::chrono::duration<double>(compared.last_end->time_since_epoch()).count()
+                             : 0.0);
+}
+
 } // namespace
 
 void add_store_metrics(metric_set& to, const metrics_source& from) {
@@ -187,6 +206,7 @@ void add_store_metrics(metric_set& to, const metrics_source& from) {
   add_redis(to, from);
   add_cache(to, from);
   add_copy(to, from);
+  add_reconciliation(to, from);
   add_intake(to, from);
 }
 

@@ -112,6 +112,8 @@ public:
   /// One GET, whatever the breaker says; at most asking_max at once, the others wait their turn, ask_limit
   /// in all.
   task<holding> ask(payment_id id, std::int64_t amount_cents, std::optional<trace_context> trace = {});
+  /// Its own summary may be asked for.
+  [[nodiscard]] bool has_summary() const { return !config_.admin_token.empty(); }
   /// One health call, by the prober alone.
   task<std::optional<health_report>> ask_health(steady_time due);
   /// One question for its sums over a window, by the reconciler alone; empty without a usable answer.

@@ -94,7 +94,6 @@ private:
     case reconciler::begun::under_way:
       std::fprintf(stderr, "repasse: a reconciliation is under way\n");
       break;
-    case reconciler::begun::nothing_to_ask:
     case reconciler::begun::unavailable:
       std::fprintf(stderr, "repasse: the database does not answer, or its schema is not this version's\n");
       break;

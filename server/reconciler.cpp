@@ -20,6 +20,9 @@ constexpr std::array<std::chrono::milliseconds, 5> ages{2s, 30s, 10min, 3h, 72h}
 constexpr std::chrono::milliseconds skew = 2s;
 /// What is open is looked for this far back.
 constexpr std::chrono::milliseconds open_age = 24h;
+/// Of a processor without a summary, what was accepted so long before the window is looked at once more: it
+/// may have come into doubt, or out of it, since.
+constexpr std::chrono::milliseconds doubted_age = 10min;
 /// Of payments, looked at for one part where the books differ.
 constexpr std::size_t rows_max = 1000;
 constexpr std::size_t rechecked_max = 200;
@@ -35,6 +38,16 @@ std::string silence(std::string_view what) {
 
 } // namespace
 
+void reconciliation_figures::add(const reconciliation_figures& other) {
+  done += other.done;
+  failed += other.failed;
+  mended += other.mended;
+  if (!other.last_end || (last_end && *other.last_end < *last_end)) return;
+  open = other.open;
+  last_end = other.last_end;
+  last_took = other.last_took;
+}
+
 reconciler::reconciler(clock& time, ledger& books, reconciliations& store,
                        std::span<const std::unique_ptr<processor>> processors, settler settle,
                        const config& settings)
@@ -48,10 +61,6 @@ reconciler::reconciler(clock& time, ledger& books, reconciliations& store,
 
 void reconciler::start(std::function<bool()> is_eldest) {
   if (config_.every.count() > 0) tasks_.spawn(live(std::move(is_eldest)));
-}
-
-bool reconciler::can_ask(processor_index at) const {
-  return !processors_[at]->settings().admin_token.empty();
 }
 
 task<> reconciler::live(std::function<bool()> is_eldest) {
@@ -77,10 +86,6 @@ task<reconciler::begun> reconciler::run() {
 }
 
 task<reconciler::begun> reconciler::take(std::chrono::milliseconds period) {
-  bool any = false;
-  for (std::size_t i = 0; i < processors_.size(); ++i)
-    any = any || can_ask(static_cast<processor_index>(i));
-  if (!any) co_return begun::nothing_to_ask;
   const auto taken = co_await store_.take_turn(config_.holder, period);
   if (!taken) co_return begun::unavailable;
   if (*taken) turn_kept_ = clock_.now();
@@ -90,10 +95,8 @@ task<reconciler::begun> reconciler::take(std::chrono::milliseconds period) {
 task<> reconciler::take_turn_through() {
   const steady_time from = clock_.now();
   bool ours = true;
-  for (std::size_t i = 0; i < processors_.size() && ours; ++i) {
-    const auto at = static_cast<processor_index>(i);
-    if (can_ask(at)) ours = co_await reconcile(at);
-  }
+  for (std::size_t i = 0; i < processors_.size() && ours; ++i)
+    ours = co_await reconcile(static_cast<processor_index>(i));
   if (!ours) co_return; // another goes on, or begins anew
   const auto open = co_await store_.count_open();
   if (open) figures_.open = open;
@@ -149,6 +152,7 @@ task<bool> reconciler::reconcile(processor_index at) {
 
 /// Empty, or why it came to no end.
 task<std::string> reconciler::compare(course& of) {
+  if (!processors_[of.run.processor]->has_summary()) co_return co_await compare_by_id(of);
   const auto whole = co_await both(of, of.run.window);
   if (!whole) co_return silence("its summary, or the ledger for ours");
   of.run.ours = whole->ours;
@@ -172,6 +176,34 @@ task<std::string> reconciler::compare(course& of) {
   }
   trouble = co_await look_again(of);
   co_return trouble;
+}
+
+/// Of a processor whose summary nobody may read: it is asked for what is in doubt, and for what took more
+/// than one send; all else has the processor's own answer.
+task<std::string> reconciler::compare_by_id(course& of) {
+  const auto ours = co_await ledger_.summarize(of.run.window);
+  if (!ours) co_return std::string{no_ledger};
+  of.run.ours = (*ours)[of.run.processor];
+  page_query query;
+  query.processor = of.run.processor;
+  query.accepted = {of.run.window.from - doubted_age, of.run.window.to};
+  query.limit = 1000;
+  for (;;) {
+    const bool is_ours = co_await breathe(of);
+    if (!is_ours) co_return std::string{turn_lost};
+    const auto read = co_await ledger_.read_page(query);
+    if (!read) co_return std::string{no_ledger};
+    for (const payment_record& row : read->payments) {
+      const bool was_doubted =
+          row.status == payment_status::processed ? row.attempts > 1 : !is_final(row.status);
+      if (!was_doubted) continue;
+      const std::string trouble = co_await ask_about(of, row);
+      if (!trouble.empty()) co_return trouble;
+    }
+    if (!read->next) break;
+    query.after = read->next;
+  }
+  co_return co_await look_again(of);
 }
 
 /// Asks for each of ours that were settled within the part, and tells what it has otherwise.
@@ -340,6 +372,7 @@ task<std::string> reconciler::look_again(course& of) {
 
 task<bool> reconciler::is_mended(course& of, reconciliation_finding finding) {
   if (!finding.payment) {
+    if (!processors_[finding.processor]->has_summary()) co_return false;
     const auto now = co_await both(of, finding.window);
     co_return now && !now->differs();
   }

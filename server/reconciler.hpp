@@ -25,6 +25,8 @@ struct reconciliation_figures {
   std::optional<open_findings> open{}; ///< of all instances, as of its last turn; empty before that
   std::optional<wall_time> last_end{}; ///< of a turn
   std::chrono::nanoseconds last_took{0};
+
+  void add(const reconciliation_figures& other);
 };
 
 /// Built and run by its reactor, or by the command.
@@ -47,7 +49,7 @@ public:
   /// From now on, by itself, whenever `is_eldest` says so and it is time.
   void start(std::function<bool()> is_eldest);
 
-  enum class begun : std::uint8_t { yes, under_way, nothing_to_ask, unavailable };
+  enum class begun : std::uint8_t { yes, under_way, unavailable };
   /// Begins now, in the background; no answer to wait for.
   task<begun> begin();
   /// The same to its end.
@@ -71,6 +73,7 @@ private:
   task<> take_turn_through();
   task<bool> reconcile(processor_index at);
   task<std::string> compare(course& of);
+  task<std::string> compare_by_id(course& of);
   task<std::string> look_at_ours(course& of, bisection::part part);
   task<std::string> look_for_theirs(course& of, bisection::part part);
   [[nodiscard]] static processor_total unexplained(const course& of, const bisection::part& part);
@@ -84,7 +87,6 @@ private:
   task<std::optional<wall_time>> first_requested(processor_index at, wall_time end);
   task<bool> breathe(course& of);
   task<std::string> keep(course& of, reconciliation_finding finding, std::string words);
-  [[nodiscard]] bool can_ask(processor_index at) const;
 
   clock& clock_;
   ledger& ledger_;

@@ -138,4 +138,10 @@ task<std::optional<std::vector<reconciliation_run>>> memory_reconciliations::rea
   co_return read;
 }
 
+void memory_reconciliations::purged() {
+  const std::lock_guard lock(mutex_);
+  runs_.clear();
+  findings_.clear();
+}
+
 } // namespace repasse

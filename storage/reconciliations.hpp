@@ -99,6 +99,9 @@ public:
   virtual task<std::optional<std::vector<reconciliation_finding>>> open_of(processor_index processor,
                                                                            std::size_t limit) = 0;
   virtual task<std::optional<open_findings>> count_open() = 0;
+  /// The payments are purged, and with them what was found of them; where both live in one store it has done
+  /// so.
+  virtual void purged() = 0;
   /// Newest first, with their findings; only those before `before`.
   virtual task<std::optional<std::vector<reconciliation_run>>> read_runs(std::int64_t before,
                                                                          std::size_t limit) = 0;

@@ -4,6 +4,7 @@ Each takes the walk, which asks and compares, and a house, whose programs end wi
 """
 
 import json
+import signal
 import uuid
 
 from house import until
@@ -160,7 +161,6 @@ def what_the_administrator_asks(walk, server):
             walk.ask(server, operation.id, 401)
             walk.ask(server, operation.id, 401, target="?malformed=%")
     walk.ask(server, "getAudit", 401, token=TOKEN[:-1] + "?")
-    walk.ask(server, "reconcile", 409, token=TOKEN)
     walk.ask(server, "listReconciliations", 422, target="?limit=101", token=TOKEN)
     walk.ask(server, "listReconciliations", 422, target="?cursor=x", token=TOKEN)
     walk.ask(server, "purgePayments", 403)
@@ -240,6 +240,18 @@ def in_doubt(walk, house):
     walk.ask(server, "resolvePayment", 404, target=f"/admin/payments/{UNKNOWN}/resolve", token=TOKEN)
 
 
+def while_one_reconciles(walk, house):
+    """A processor that does not answer holds a reconciliation up."""
+    process, url = house.processor_process()
+    server = house.server(
+        ADMIN_TOKEN=TOKEN, PROCESSOR_DEFAULT_URL=url, PROCESSOR_DEFAULT_ADMIN_TOKEN="123", RECONCILE_EVERY="0s"
+    )
+    process.send_signal(signal.SIGSTOP)
+    walk.ask(server, "reconcile", 202, token=TOKEN)
+    walk.ask(server, "reconcile", 409, token=TOKEN)
+    house.kill(process)
+
+
 def with_stores(walk, house):
     """PostgreSQL and Redis are there; then PostgreSQL is away; then both are."""
     postgres, database_url = house.postgres()
@@ -301,4 +313,4 @@ def with_stores(walk, house):
         walk.ask(server, operation_id, 200)
 
 
-ALL = (in_memory, without_administrator, overloaded, in_doubt, with_stores)
+ALL = (in_memory, without_administrator, overloaded, in_doubt, while_one_reconciles, with_stores)
