@@ -2,7 +2,6 @@
 #include "test/integration/ledger_bench.hpp"
 #include "test/integration/sql_session.hpp"
 
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -15,9 +14,7 @@ struct question {
 };
 
 std::vector<question> questions() {
-  const std::filesystem::path root =
-      std::filesystem::path{__FILE__}.parent_path().parent_path().parent_path();
-  std::ifstream file(root / "doc/queries.sql");
+  std::ifstream file(REPASSE_QUERIES);
   BOOST_REQUIRE(file.is_open());
   std::vector<question> all;
   for (std::string line; std::getline(file, line);) {
