@@ -235,7 +235,7 @@ void lose_the_eldest(int signal) {
   const auto before = all.asked();
   BOOST_TEST(comes([&] { return all.is_asked_more_than(before); }, 11s));
   BOOST_TEST_MESSAGE("asked by the other after " << (now() - lost) / 1ms << " ms");
-  BOOST_TEST(b->shows(0, R"("from":"epoch 3"})"), b->shown(0));
+  BOOST_TEST(comes([&] { return b->shows(0, R"("from":"epoch 3"})"); }, 3s), b->shown(0));
   if (signal == SIGSTOP) {
     a->server.signal(SIGCONT); // it still believes to be the eldest, until it looks
     BOOST_TEST(comes([&] { return a->shows(0, R"("from":"redis"})"); }, 2s), a->shown(0));
