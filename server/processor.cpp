@@ -1,5 +1,6 @@
 #include "server/processor.hpp"
 
+#include "server/config.hpp"
 #include "server/log.hpp"
 #include "server/payment_json.hpp"
 #include "storage/planted.hpp"
@@ -392,6 +393,20 @@ void processor::learn(evidence what, std::chrono::nanoseconds took, const open_c
   if (!was_closed && breaker_.is_closed()) ++recoveries_;
   if (breaker_.is_closed()) opened_by_word_ = false;
   note_change(now);
+}
+
+processor::config processor_config(const processor_settings& configured) {
+  processor::config how;
+  how.name = configured.name;
+  how.http.host = configured.host;
+  how.http.port = configured.port;
+  how.http.trust = configured.trust.get();
+  how.http.name = configured.name;
+  how.authority = configured.authority();
+  how.path_prefix = configured.path_prefix;
+  how.admin_token = configured.admin_token;
+  how.fee_ppm = configured.fee_ppm;
+  return how;
 }
 
 } // namespace repasse

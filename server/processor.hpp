@@ -21,6 +21,8 @@
 
 namespace repasse {
 
+struct processor_settings;
+
 /// What was seen on one send: the rows of the outcome table, for counting.
 enum class evidence : std::uint8_t {
   not_connected,  ///< connect refused or the request cut before its last byte: not taken
@@ -198,5 +200,8 @@ private:
   std::array<steady_time, static_cast<std::size_t>(evidence::count)> alarmed_{};
   std::array<std::uint64_t, static_cast<std::size_t>(evidence::count)> seen_{};
 };
+
+/// Whom it is about, how it is reached and what it charges, as configured; its limits are the defaults.
+[[nodiscard]] processor::config processor_config(const processor_settings& configured);
 
 } // namespace repasse

@@ -31,16 +31,7 @@ make_processors(clock& time, poller& sockets, const config& settings, std::uint3
                 const std::function<void(processor_index, bool)>& changed) {
   std::vector<std::unique_ptr<processor>> made;
   for (const processor_settings& one : settings.processors) {
-    processor::config how;
-    how.name = one.name;
-    how.http.host = one.host;
-    how.http.port = one.port;
-    how.http.trust = one.trust.get();
-    how.http.name = one.name;
-    how.authority = one.authority();
-    how.path_prefix = one.path_prefix;
-    how.admin_token = one.admin_token;
-    how.fee_ppm = one.fee_ppm;
+    processor::config how = processor_config(one);
     how.in_flight_max = share(settings.processor_max_in_flight, settings.reactors);
     how.settle_within = settings.settle_within;
     how.jitter_seed = number + 1;
@@ -300,9 +291,7 @@ void reactor::tell_change(processor_index index, bool closed) {
 reconciler::config reactor::reconciler_config() const {
   reconciler::config how;
   how.every = settings_.reconcile_every;
-  std::random_device drawn; // two lives of one reactor must not be taken for each other
-  how.holder =
-      static_cast<std::int64_t>((std::uint64_t{drawn()} << 31U) | drawn() % 0x7fff'ffffU) & INT64_MAX;
+  how.holder = reconciler::draw_holder();
   return how;
 }
 

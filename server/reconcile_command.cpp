@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <random>
 
 namespace repasse {
 namespace {
@@ -33,18 +32,8 @@ public:
       : settings_(settings),
         looking_(clock_, migration_connection(settings)),
         database_(clock_, ledger_config(settings), schema_) {
-    for (const processor_settings& one : settings.processors) {
-      processor::config how;
-      how.name = one.name;
-      how.http.host = one.host;
-      how.http.port = one.port;
-      how.http.trust = one.trust.get();
-      how.http.name = one.name;
-      how.authority = one.authority();
-      how.path_prefix = one.path_prefix;
-      how.admin_token = one.admin_token;
-      processors_.push_back(std::make_unique<processor>(clock_, poller_, how));
-    }
+    for (const processor_settings& one : settings.processors)
+      processors_.push_back(std::make_unique<processor>(clock_, poller_, processor_config(one)));
   }
 
   bool run() {
@@ -77,9 +66,7 @@ private:
     while (schema_.is_right() && !database_.health().is_up && clock_.now() < by)
       co_await pause.wait_for(look_period);
     reconciler::config how;
-    std::random_device drawn;
-    how.holder =
-        static_cast<std::int64_t>((std::uint64_t{drawn()} << 31U) | drawn() % 0x7fff'ffffU) & INT64_MAX;
+    how.holder = reconciler::draw_holder();
     std::vector<settle_item> taken;
     reconciler comparing(
         clock_, database_, database_, processors_, [&](const settle_item& item) { taken.push_back(item); },

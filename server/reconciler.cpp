@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <random>
 
 namespace repasse {
 namespace {
@@ -58,6 +59,11 @@ reconciler::reconciler(clock& time, ledger& books, reconciliations& store,
       settle_(std::move(settle)),
       config_(settings),
       tasks_(time) {}
+
+std::int64_t reconciler::draw_holder() {
+  std::random_device drawn;
+  return static_cast<std::int64_t>((std::uint64_t{drawn()} << 31U) | drawn() % 0x7fff'ffffU) & INT64_MAX;
+}
 
 void reconciler::start(std::function<bool()> is_eldest) {
   if (config_.every.count() > 0) tasks_.spawn(live(std::move(is_eldest)));

@@ -34,12 +34,14 @@ class reconciler {
 public:
   struct config {
     std::chrono::milliseconds every{3'600'000}; ///< 0: only when told
-    std::int64_t holder = 1;                    ///< of the turn: another one in every life of every reactor
+    std::int64_t holder = 1;                    ///< of the turn: draw_holder()
     /// A call under way may land with a `requestedAt` as old as its hard limit.
     std::chrono::milliseconds margin{35'000};
     std::chrono::nanoseconds pause = std::chrono::milliseconds{2}; ///< between two questions
     std::size_t questions_max = 20'000;                            ///< of one run
   };
+  /// Two lives of one reactor must not be taken for each other.
+  [[nodiscard]] static std::int64_t draw_holder();
   /// How a payment that was taken comes into the books; it may be booked a little later.
   using settler = std::function<void(const settle_item&)>;
 
