@@ -281,15 +281,8 @@ std::string overview::stores_json(const more& of) const {
   const double since = books.since == steady_time{} ? of.uptime_seconds : seconds(now_ - books.since);
   std::string json = store_json(settings_.use_database_storage ? "PostgreSQL" : "memory", books.is_up,
                                 seconds(books.latency) * 1000, since, books.trouble);
-  const reactor_report::seen_redis* redis = nullptr;
-  const reactor_report::seen_intake* intake = nullptr;
-  std::size_t remembered = 0;
-  for (const reactor_report& report : *of.reports) {
-    if (report.redis && (redis == nullptr || (redis->is_up && !report.redis->is_up))) redis = &*report.redis;
-    if (!report.taking_in) continue;
-    remembered += report.taking_in->figures.remembered;
-    if (intake == nullptr || !report.taking_in->is_open) intake = &*report.taking_in;
-  }
+  const reactor_report::seen_redis* const redis = worst_redis(*of.reports);
+  const auto [intake, remembered] = merge_intake(*of.reports);
   if (redis != nullptr) {
     const bool is_deaf = redis->is_up && redis->hears == false;
     json +=

@@ -44,9 +44,7 @@ std::string database_line(const ledger_health& books, bool in_database, bool acc
 
 /// As the reactor sees it that is worst off. A Redis that is away makes nothing unready.
 std::string redis_line(std::span<const reactor_report> reports, steady_time now) {
-  const reactor_report::seen_redis* worst = nullptr;
-  for (const reactor_report& report : reports)
-    if (report.redis && (worst == nullptr || (worst->is_up && !report.redis->is_up))) worst = &*report.redis;
+  const reactor_report::seen_redis* const worst = worst_redis(reports);
   if (worst == nullptr) return "redis: not configured\n";
   const bool is_deaf = std::ranges::any_of(
       reports, [](const reactor_report& one) { return one.redis && one.redis->hears == false; });
@@ -58,13 +56,7 @@ std::string redis_line(std::span<const reactor_report> reports, steady_time now)
 
 /// Of the reactor whose intake is closed, if there is one.
 std::string intake_line(std::span<const reactor_report> reports) {
-  const reactor_report::seen_intake* worst = nullptr;
-  std::size_t remembered = 0;
-  for (const reactor_report& report : reports) {
-    if (!report.taking_in) continue;
-    remembered += report.taking_in->figures.remembered;
-    if (worst == nullptr || !report.taking_in->is_open) worst = &*report.taking_in;
-  }
+  const auto [worst, remembered] = merge_intake(reports);
   if (worst == nullptr) return {};
   return fmt::format("intake: {}{}{}, {} payments wait for PostgreSQL\n", worst->is_open ? "open" : "closed",
                      worst->is_open ? "" : ", ", worst->is_open ? "" : worst->trouble, remembered);
@@ -98,6 +90,23 @@ ledger_health worst_books(std::span<const reactor_report> reports) {
     worst.latency = latency;
   }
   return worst;
+}
+
+const reactor_report::seen_redis* worst_redis(std::span<const reactor_report> reports) {
+  const reactor_report::seen_redis* worst = nullptr;
+  for (const reactor_report& report : reports)
+    if (report.redis && (worst == nullptr || (worst->is_up && !report.redis->is_up))) worst = &*report.redis;
+  return worst;
+}
+
+merged_intake merge_intake(std::span<const reactor_report> reports) {
+  merged_intake merged;
+  for (const reactor_report& report : reports) {
+    if (!report.taking_in) continue;
+    merged.remembered += report.taking_in->figures.remembered;
+    if (merged.worst == nullptr || !report.taking_in->is_open) merged.worst = &*report.taking_in;
+  }
+  return merged;
 }
 
 reactor_report::seen_processor merge_processor(std::span<const reactor_report> reports, std::size_t index) {

@@ -20,6 +20,16 @@ namespace repasse {
 /// clock is the one that is furthest off.
 [[nodiscard]] ledger_health worst_books(std::span<const reactor_report> reports);
 
+/// Of the reactor that is worst off; null without Redis.
+[[nodiscard]] const reactor_report::seen_redis* worst_redis(std::span<const reactor_report> reports);
+
+/// What all reactors together wait for PostgreSQL with.
+struct merged_intake {
+  const reactor_report::seen_intake* worst = nullptr; ///< a closed one, if there is one; null: there is none
+  std::size_t remembered = 0;
+};
+[[nodiscard]] merged_intake merge_intake(std::span<const reactor_report> reports);
+
 /// `{"processors":[{"name","fee","breaker","health":{…}|null,"inFlight","expectedMillis","latency":{…}}]}`
 [[nodiscard]] std::string processors_json(const config& settings, std::span<const reactor_report> reports);
 
