@@ -1,5 +1,5 @@
 // Reads a few members of one JSON object (RFC 8259, strictly) as text, without a tree: amounts must never
-// pass through a double. Used by payment_json only; the only file with Boost.JSON's parser.
+// pass through a double. Used by readers of what clients and processors send.
 #pragma once
 
 #include <array>

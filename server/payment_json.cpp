@@ -1,7 +1,5 @@
 #include "server/payment_json.hpp"
 
-#include "server/json_members.hpp"
-
 #include <charconv>
 #include <cmath>
 
@@ -12,11 +10,6 @@ using kind = json_member::kind;
 
 constexpr std::string_view id_name = "correlationId";
 constexpr std::string_view amount_name = "amount";
-
-bool refuse(json_refusal& refusal, int status, std::string_view field, std::string_view detail) {
-  refusal = {status, field, detail};
-  return false;
-}
 
 bool take_id(const json_member& member, payment_id& id, json_refusal& refusal) {
   if (member.what == kind::absent) return refuse(refusal, 422, id_name, "correlationId is missing");
@@ -46,7 +39,22 @@ bool take_amount(const json_member& member, std::int64_t& cents, json_refusal& r
   return refuse(refusal, 422, amount_name, "amount must not exceed 99999999.99");
 }
 
+/// A payment's amount may be what has the exponent.
 bool is_readable(json_verdict verdict, const json_member& amount, json_refusal& refusal) {
+  const bool is_cut = amount.what == kind::number && amount.number.empty();
+  if (verdict == json_verdict::number_too_large && is_cut)
+    return refuse(refusal, 422, amount_name, "amount has an exponent out of range");
+  return is_readable(verdict, refusal);
+}
+
+} // namespace
+
+bool refuse(json_refusal& refusal, int status, std::string_view field, std::string_view detail) {
+  refusal = {status, field, detail};
+  return false;
+}
+
+bool is_readable(json_verdict verdict, json_refusal& refusal) {
   switch (verdict) {
   case json_verdict::object:
     return true;
@@ -55,16 +63,12 @@ bool is_readable(json_verdict verdict, const json_member& amount, json_refusal& 
   case json_verdict::repeated_member:
     return refuse(refusal, 400, "", "a member of the JSON is repeated");
   case json_verdict::number_too_large:
-    if (amount.what == kind::number && amount.number.empty())
-      return refuse(refusal, 422, amount_name, "amount has an exponent out of range");
     return refuse(refusal, 400, "", "a number of the JSON is out of range");
   case json_verdict::malformed:
     break;
   }
   return refuse(refusal, 400, "", "the body is not well-formed JSON");
 }
-
-} // namespace
 
 bool parse_posted_payment(std::string_view body, posted_payment& payment, json_refusal& refusal) {
   std::array members{json_member{id_name}, json_member{amount_name}};

@@ -2,6 +2,7 @@
 // Used by the endpoints and by processor. Amounts are exact cents, never through a double.
 #pragma once
 
+#include "server/json_members.hpp"
 #include "storage/ledger.hpp"
 
 #include <chrono>
@@ -24,6 +25,11 @@ struct json_refusal {
   std::string_view field;  ///< `correlationId`, `amount`, or empty when it is about the whole
   std::string_view detail; ///< one sentence, for problem+json
 };
+
+/// False, with `refusal` filled by these: for readers of a body.
+bool refuse(json_refusal& refusal, int status, std::string_view field, std::string_view detail);
+/// Whether the body was an object that could be read; else `refusal` says why.
+[[nodiscard]] bool is_readable(json_verdict verdict, json_refusal& refusal);
 
 /// True, and `payment` is filled, or false, and `refusal` is. Unknown members are ignored. Allocates only for
 /// an object of more than 16 members.

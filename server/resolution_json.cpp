@@ -9,27 +9,6 @@ namespace {
 
 using kind = json_member::kind;
 
-bool refuse(json_refusal& refusal, int status, std::string_view field, std::string_view detail) {
-  refusal = {status, field, detail};
-  return false;
-}
-
-bool is_readable(json_verdict verdict, json_refusal& refusal) {
-  switch (verdict) {
-  case json_verdict::object:
-    return true;
-  case json_verdict::other_value:
-    return refuse(refusal, 422, "", "the body must be a JSON object");
-  case json_verdict::repeated_member:
-    return refuse(refusal, 400, "", "a member of the JSON is repeated");
-  case json_verdict::number_too_large:
-    return refuse(refusal, 400, "", "a number of the JSON is out of range");
-  case json_verdict::malformed:
-    break;
-  }
-  return refuse(refusal, 400, "", "the body is not well-formed JSON");
-}
-
 bool take_action(const json_member& member, bool& declares, json_refusal& refusal) {
   declares = member.string() == "declare";
   if (declares || member.string() == "ask") return true;
