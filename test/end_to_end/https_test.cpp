@@ -2,6 +2,7 @@
 // paid where the certificate is wrong. What each cut means is http_client_tls_test's.
 #define BOOST_TEST_MODULE https
 #include "test/certificates.hpp"
+#include "test/comes.hpp"
 #include "test/end_to_end/payer.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -56,17 +57,6 @@ std::string taken_by(const simulator_process& processor) {
   return caller.call("GET", "/admin/payments-summary", "", {{"X-Rinha-Token", "123"}}).body;
 }
 
-template <typename Condition>
-bool comes_true(Condition is_so) {
-  const auto late = std::chrono::steady_clock::now() + 30s;
-  while (!is_so())
-    if (std::chrono::steady_clock::now() > late)
-      return false;
-    else
-      std::this_thread::sleep_for(20ms);
-  return true;
-}
-
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(https)
@@ -109,9 +99,11 @@ BOOST_AUTO_TEST_CASE(a_processor_that_comes_again_is_paid_again) {
 BOOST_AUTO_TEST_CASE(health_is_asked_by_https_too) {
   sealed_stack stack;
   http_caller caller = stack.server.caller();
-  BOOST_TEST(comes_true([&] {
-    return times(R"("failing":false)", caller.call("GET", "/processors").body) == stack.simulators.size();
-  }));
+  BOOST_TEST(comes(
+      [&] {
+        return times(R"("failing":false)", caller.call("GET", "/processors").body) == stack.simulators.size();
+      },
+      30s));
 }
 
 BOOST_AUTO_TEST_CASE(no_payment_goes_to_a_processor_with_a_wrong_certificate_and_the_log_says_why) {
@@ -145,8 +137,8 @@ BOOST_AUTO_TEST_CASE(without_a_file_the_systems_authorities_decide) {
   const server_process server{{{"PROCESSORS", "default"}, {"PROCESSOR_DEFAULT_URL", bank.url()}}};
   http_caller caller = server.caller();
   BOOST_TEST(caller.call("POST", "/payments", payment_body(1)).status == 202U);
-  BOOST_TEST(comes_true(
-      [&] { return server.log().find("unable to get local issuer certificate") != std::string::npos; }));
+  BOOST_TEST(comes(
+      [&] { return server.log().find("unable to get local issuer certificate") != std::string::npos; }, 30s));
   BOOST_TEST(taken_by(bank).starts_with(R"({"totalRequests":0,)"));
 }
 

@@ -4,6 +4,7 @@
 #include "server/metrics.hpp"
 #include "server/process_figures.hpp"
 #include "server/reactor.hpp"
+#include "test/unit/two_processors.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -19,16 +20,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr steady_time now{1h};
-
-config two_processors() {
-  config settings;
-  settings.processors.resize(2);
-  settings.processors[0].name = "default";
-  settings.processors[0].fee_ppm = 50'000;
-  settings.processors[1].name = "fallback";
-  settings.processors[1].fee_ppm = 150'000;
-  return settings;
-}
 
 reactor_report report_of_one() {
   reactor_report report;

@@ -2,6 +2,7 @@
 #include "server/overview.hpp"
 
 #include "server/reactor.hpp"
+#include "test/unit/two_processors.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -14,17 +15,6 @@ namespace {
 
 using namespace std::chrono_literals;
 namespace json = boost::json;
-
-config two_processors() {
-  config settings;
-  for (const char* name : {"default", "fallback"}) {
-    processor_settings one;
-    one.name = name;
-    one.fee_ppm = settings.processors.empty() ? 50'000 : 150'000;
-    settings.processors.push_back(one);
-  }
-  return settings;
-}
 
 const wall_time wall_begin{std::chrono::milliseconds{1'752'580'800'000}};
 

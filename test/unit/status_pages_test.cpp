@@ -1,5 +1,6 @@
 // What the process shows of itself, merged from several reactors.
 #include "server/status_pages.hpp"
+#include "test/unit/two_processors.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -17,16 +18,6 @@ using namespace std::chrono_literals;
 using state = breaker::state;
 
 constexpr steady_time now{1h};
-
-config two_processors() {
-  config settings;
-  settings.processors.resize(2);
-  settings.processors[0].name = "default";
-  settings.processors[0].fee_ppm = 50'000;
-  settings.processors[1].name = "fallback";
-  settings.processors[1].fee_ppm = 150'000;
-  return settings;
-}
 
 /// Of a reactor that has seen nothing yet.
 reactor_report fresh_report() {
