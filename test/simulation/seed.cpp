@@ -120,7 +120,8 @@ private:
     compare("503", counted.refused(),
             clients_.heard(accept_verdict::overloaded) + clients_.heard(accept_verdict::unavailable));
     std::uint64_t processed = 0;
-    for (const processor_total& one : *run_now(cluster_.books().summarize({})))
+    const auto totals = run_now(cluster_.books().summarize({}));
+    for (const processor_total& one : *totals)
       processed += one.requests;
     if (counted.settled > processed && !world_.has_restore)
       violations_.push_back(std::to_string(counted.settled) + " counted as settled of " +
