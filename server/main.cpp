@@ -121,25 +121,27 @@ int misused(const std::string& problem) {
   return exit_misconfigured;
 }
 
+/// Of a command that is nothing without the database; says what is wrong.
+std::optional<config> read_config_with_database(const char* command) {
+  std::optional<config> settings = read_config(warnings::logged);
+  if (settings && settings->database_url.empty()) {
+    std::fprintf(stderr, "error: DATABASE_URL is not set: %s needs it\n", command);
+    settings.reset();
+  }
+  return settings;
+}
+
 int run_migrate(std::string_view word) {
   const std::optional<migrate_step> step = parse_migrate_step(word);
   if (!step) return misused("migrate takes up, down or status");
-  const std::optional<config> settings = read_config(warnings::logged);
+  const std::optional<config> settings = read_config_with_database("migrate");
   if (!settings) return exit_misconfigured;
-  if (settings->database_url.empty()) {
-    std::fprintf(stderr, "error: DATABASE_URL is not set: migrate needs it\n");
-    return exit_misconfigured;
-  }
   return migrate(*settings, *step) ? EXIT_SUCCESS : exit_failed;
 }
 
 int run_reconcile() {
-  const std::optional<config> settings = read_config(warnings::logged);
+  const std::optional<config> settings = read_config_with_database("reconcile");
   if (!settings) return exit_misconfigured;
-  if (const std::string problem = why_not_reconcile(*settings); !problem.empty()) {
-    std::fprintf(stderr, "error: %s\n", problem.c_str());
-    return exit_misconfigured;
-  }
   return reconcile(*settings) ? EXIT_SUCCESS : exit_failed;
 }
 

@@ -7,7 +7,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
 
 namespace repasse {
@@ -154,14 +153,6 @@ private:
 };
 
 } // namespace
-
-std::string why_not_reconcile(const config& settings) {
-  if (settings.database_url.empty()) return "DATABASE_URL is not set: reconcile needs it";
-  const auto has_token = [](const processor_settings& one) { return !one.admin_token.empty(); };
-  if (std::ranges::none_of(settings.processors, has_token))
-    return "no processor has a PROCESSOR_<NAME>_ADMIN_TOKEN: there is nothing to compare with";
-  return {};
-}
 
 bool reconcile(const config& settings) { return command(settings).run(); }
 

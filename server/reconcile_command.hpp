@@ -3,14 +3,9 @@
 
 #include "server/config.hpp"
 
-#include <string>
-
 namespace repasse {
 
-/// What is missing in the configuration; empty if nothing is.
-[[nodiscard]] std::string why_not_reconcile(const config& settings);
-
-/// Prints a line for each run and finding. True if all books are equal.
+/// Prints a line for each run and finding. Needs DATABASE_URL. True if all books are equal.
 [[nodiscard]] bool reconcile(const config& settings);
 
 } // namespace repasse
