@@ -45,7 +45,8 @@ bool hostility::set(hostile_mode mode, double share) {
     share_of_any_ = 0;
     return true;
   }
-  auto wished = shares_;
+  std::array<double, hostile_mode_count> wished{};
+  if (share != 1) wished = shares_;
   wished[static_cast<std::size_t>(mode)] = share;
   const double sum = std::accumulate(wished.begin(), wished.end(), 0.0);
   constexpr double rounding_slack = 1e-9;

@@ -49,7 +49,8 @@ struct hostile_effect {
 
 class hostility {
 public:
-  /// Sets the share of one mode, 0 to 1, beside those already set; of `none`, ends them all.
+  /// Sets the share of one mode, 0 to 1, beside those already set, or in place of them all if it is 1; of
+  /// `none`, ends them all.
   /// False, and nothing changes, if all shares together would exceed 1.
   bool set(hostile_mode mode, double share);
 

@@ -1,8 +1,8 @@
 // The HTTP interface of a simulated processor: from a scanned request to an answer's bytes. What takes
 // time (`POST /payments`, the health call) is handed to the simulated_processor, whose replies come later.
 // Beside the calls of CONTRACT section 3 there is one, for tests, `PUT /admin/configurations/hostile`:
-//   {"mode":"take-then-late","share":0.3,"millis":5000}   sets one mode beside the others; names:
-//   hostility.hpp
+//   {"mode":"take-then-late","share":0.3,"millis":5000}   sets one mode beside the others, with
+//   share 1 in place of them; names: hostility.hpp
 //   {"health":{"failing":false,"minResponseTime":1}}      what the health call says from now on
 //   {"mode":"none"}                                       ends all of it
 // and `GET /admin/health-calls` → {"asked":7,"early":0}: health calls so far, and how many of them the limit

@@ -66,8 +66,7 @@ struct processors {
   explicit processors(const server_stack& of) : stack(of) {}
 
   void be_hostile(std::size_t processor, const std::string& mode) const {
-    stack.configure_one(processor, "hostile", R"({"mode":"none"})");
-    if (mode != "none") stack.configure_one(processor, "hostile", R"({"mode":")" + mode + R"(","share":1})");
+    stack.configure_one(processor, "hostile", R"({"mode":")" + mode + R"(","share":1})");
   }
   [[nodiscard]] bool has_taken(std::size_t processor, std::size_t number) const {
     return stack.simulators[processor].caller().call("GET", "/payments/" + id_of(number)).status == 200U;

@@ -296,7 +296,6 @@ BOOST_FIXTURE_TEST_SUITE(hostile_modes, one_simulator)
 namespace {
 
 void be_hostile(http_caller& caller, const std::string& mode, const std::string& more = "") {
-  configure(caller, "hostile", R"({"mode":"none"})");
   configure(caller, "hostile", R"({"mode":")" + mode + R"(","share":1)" + more + "}");
 }
 
