@@ -75,6 +75,17 @@ void append_life(std::vector<audit_line>& lines, const payment_record& payment,
                    "taken by " + processor + ", attempts: " + std::to_string(payment.attempts)});
 }
 
+/// Of the first thing that came of the last send, by the trail; the end of time if nothing has yet.
+wall_time outcome_of_last_send(std::span<const audit_entry> entries) {
+  wall_time found = wall_time::max();
+  for (const audit_entry& one : entries)
+    if (one.what == "not taken" || one.what == "sent elsewhere")
+      found = wall_time::max();
+    else if (one.what == "in doubt" || one.what == "rejected")
+      found = std::min(found, one.at);
+  return found;
+}
+
 bool is_continuation(char c) { return (static_cast<std::uint8_t>(c) & 0xc0) == 0x80; }
 
 /// How many bytes the well-formed UTF-8 sequence at the front of `text` has (RFC 3629); 0 if it is none.
@@ -164,8 +175,8 @@ void write_audit(std::string& to, const payment_id& id, const std::optional<paym
   for (const audit_entry& entry : entries)
     lines.push_back({entry.at, entry.what,
                      entry.by == 0 ? "administrator" : "epoch " + std::to_string(entry.by), entry.detail});
-  std::ranges::stable_sort(lines, {},
-                           [](const audit_line& line) { return line.at.value_or(wall_time::max()); });
+  const wall_time outcome = outcome_of_last_send(entries); // a send without a time stands before it
+  std::ranges::stable_sort(lines, {}, [&](const audit_line& line) { return line.at.value_or(outcome); });
   to.append(R"({"correlationId":")");
   append_id(to, id);
   to.append(R"(","entries":[)");

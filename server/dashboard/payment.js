@@ -26,10 +26,11 @@ async function ask(path, token) {
   }
 }
 
-/** What the payment alone tells, in the shape of the audit trail. */
+/** What the payment alone tells, in the shape of the audit trail: it knows the times of a settled one only. */
 const lifeOf = one => [
   {at: one.acceptedAt, event: 'accepted', detail: money(one.amount)},
   ...(one.processor ? [{at: one.requestedAt, event: 'sent', detail: `to ${one.processor}`}] : []),
+  ...(one.status === 'unknown' ? [{at: null, event: 'in doubt', detail: one.doubtReason}] : []),
   ...(one.status === 'processed'
     ? [{at: one.processedAt, event: 'settled', detail: `taken by ${one.processor}, attempts: ${one.attempts}`}] : []),
   ...(one.status === 'rejected' ? [{at: one.processedAt, event: 'rejected', detail: ''}] : []),
@@ -46,7 +47,7 @@ function showWay(entries) {
   list(at('payment-way'), entries, create, (item, entry) => {
     const [time, event, detail, by] = item.children;
     mark(time, 'datetime', entry.at ?? '');
-    say(time, `${entry.at ? timeOfDay(entry.at, true) : 'not yet'} ${after(entry, entries[0])}`.trim());
+    say(time, `${entry.at ? timeOfDay(entry.at, true) : 'time not known'} ${after(entry, entries[0])}`.trim());
     say(event, entry.event);
     say(detail, entry.detail ?? '');
     say(by, entry.by ? `by ${entry.by}` : '');

@@ -73,6 +73,12 @@ class DashboardHouse(House):
         status, _ = request(url, {what: value}, "PUT", {"X-Rinha-Token": "123"})
         assert status == 200, status
 
+    def post_to_processor(self, name, amount, correlation_id):
+        """Behind the server's back."""
+        body = {"correlationId": correlation_id, "amount": amount, "requestedAt": "2025-07-15T12:34:56.000Z"}
+        status, _ = request(f"http://127.0.0.1:{self.ports[name]}/payments", body)
+        assert status == 200, status
+
     def start_server(self, port):
         """Comes back once it is ready."""
         server = self._start(self.repasse, environment=self.settings | {"LISTEN": f"127.0.0.1:{port}"})

@@ -122,6 +122,49 @@ class Search(OnePage):
         self.browser.wait("return !document.getElementById('payment').open && location.hash === ''", 5)
         self.browser.run("sessionStorage.clear()")
 
+    def way(self):
+        """Of each step its name, and whether its time is told."""
+        times = self.texts("#payment-way li > time")
+        for time in times:
+            self.assertRegex(time, r"^(\d\d:\d\d:\d\d\.\d{3}( \+.*)?|time not known)$")
+        return [(step, time != "time not known") for step, time in zip(self.steps(), times)]
+
+    def look_with_token(self, steps):
+        self.browser.type("token", ADMIN_TOKEN + ENTER)
+        self.addCleanup(self.browser.run, "sessionStorage.clear()")
+        self.wait_for_text("token-note", "^The audit trail is shown")
+        self.wait_for_count("#payment-way li", steps)
+
+    def test_the_way_of_one_in_doubt_says_which_times_are_not_known(self):
+        for name in ("default", "fallback"):
+            self.house.configure(name, "delay", 20_000)
+        one = self.house.post(self.ports[0])
+        self.open(f"#payment={one}")
+        self.wait_for_text("payment-state", "^Under way$")
+        self.assertEqual(self.way(), [("accepted", True), ("sent", False)])
+        at = self.house.read(self.ports[0], f"/payments/{one}")["processor"]
+        self.house.kill(getattr(self.house, at))  # it may have taken it
+        self.wait_for_text("payment-state", "^In doubt", 20)
+        self.assertEqual(self.way(), [("accepted", True), ("sent", False), ("in doubt", False)])
+        self.look_with_token(3)
+        self.assertEqual(self.way(), [("accepted", True), ("sent", False), ("in doubt", True)])
+        setattr(self.house, at, self.house.start_processor(at))
+        for name in ("default", "fallback"):
+            self.house.configure(name, "delay", 0)
+        self.wait_for_text("payment-state", "^Settled$", 180)
+        self.assertTrue(all(is_told for _, is_told in self.way()), self.way())
+
+    def test_the_way_of_one_rejected_says_which_times_are_not_known(self):
+        one = str(uuid.uuid4())
+        for name in ("default", "fallback"):
+            self.house.post_to_processor(name, 2.00, one)
+        self.house.post(self.ports[0], 1.00, one)
+        self.open(f"#payment={one}")
+        self.wait_for_text("payment-state", "^Rejected$", 20)
+        self.assertEqual(self.way(), [("accepted", True), ("sent", False), ("rejected", False)])
+        self.look_with_token(3)
+        self.assertEqual(self.way(), [("accepted", True), ("sent", False), ("rejected", True)])
+
     def test_a_link_opens_its_payment(self):
         self.open(f"#payment={self.house.post(self.ports[0])}")
         self.wait_for_count("dialog[open] #payment-way li", 3)

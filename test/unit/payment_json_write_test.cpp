@@ -135,6 +135,33 @@ BOOST_AUTO_TEST_CASE(writes_what_disturbed_a_life_in_its_place) {
              R"({"correlationId":"4a7901b8-7d26-4d9d-aa19-4dc1c7cf60b3","entries":[]})");
 }
 
+BOOST_AUTO_TEST_CASE(writes_a_send_whose_time_is_not_known_before_what_came_of_it) {
+  payment_record payment;
+  payment.id = id;
+  payment.processor = 1;
+  payment.accepted_at = wall_time{10ms};
+  payment.status = payment_status::unknown;
+  const audit_entry elsewhere{wall_time{20ms}, 17, "sent elsewhere", "fallback, 2 sends"};
+  const audit_entry doubt{wall_time{30ms}, 17, "in doubt", "fallback, 2 sends"};
+  const audit_entry conflict{wall_time{40ms}, 17, "conflict", "posted again with 2.00"};
+  const auto events = [&](const std::vector<audit_entry>& entries) {
+    const std::string audit =
+        written([&](std::string& to) { write_audit(to, id, payment, entries, processors); });
+    std::string names;
+    for (std::size_t at = audit.find(R"("event":")"); at != audit.npos; at = audit.find(R"("event":")", at)) {
+      at += 9;
+      names += audit.substr(at, audit.find('"', at) - at) + "; ";
+    }
+    return names;
+  };
+  BOOST_TEST(events({}) == "accepted; sent; ");
+  BOOST_TEST(events({conflict}) == "accepted; conflict; sent; ");
+  BOOST_TEST(events({doubt, conflict}) == "accepted; sent; in doubt; conflict; ");
+  BOOST_TEST(events({elsewhere, doubt}) == "accepted; sent elsewhere; sent; in doubt; ");
+  BOOST_TEST(events({doubt, {wall_time{35ms}, 17, "sent elsewhere", ""}}) ==
+             "accepted; in doubt; sent elsewhere; sent; ");
+}
+
 BOOST_AUTO_TEST_CASE(writes_the_summary_to_the_letter) {
   summary totals{};
   totals[0] = {43'236, 41'554'234'598};
