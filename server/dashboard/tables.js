@@ -1,5 +1,6 @@
 // Everything on the page but the headline and the charts: one function for each part, called with each snapshot.
 import {at, count, latency, list, make, mark, millis, money, rows, say, span, timeOfDay, unknown} from './format.js';
+import {fateOf} from './verdict.js';
 
 function tiles({rates, payments: sums, backlog, latency: {accept, endToEnd}}) {
   say(at('accepted'), count(rates.accepted));
@@ -74,8 +75,7 @@ const serverStates = {serving: 'good', stopping: 'warn', lost: 'bad'};
 
 function instances(all, answering) {
   const words = one => {
-    const heir = one.takenOverBy ? `taken over by ${one.takenOverBy}` : 'not yet taken over';
-    const state = one.state === 'lost' ? `lost, ${heir}` : one.state;
+    const state = one.state === 'lost' ? `lost, ${fateOf([one]).words}` : one.state;
     return `${state}${one.isEldest ? ', eldest' : ''}`;
   };
   const here = one => (one.instance === answering ? ' (answers here)' : '');

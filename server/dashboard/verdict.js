@@ -53,16 +53,22 @@ function processorTroubles(processors) {
   return found;
 }
 
+/** What has become of the payments of some reactors that were lost. */
+export function fateOf(lost) {
+  const heirs = [...new Set(lost.map(one => one.takenOverBy).filter(Boolean))];
+  if (heirs.length > 0) return {isInHand: true, words: `taken over by ${listed(heirs)}`};
+  const heldNone = lost.every(one => one.held === 0);
+  return {isInHand: heldNone, words: heldNone ? 'it held no payments' : 'not yet taken over'};
+}
+
 function serverTroubles(instances) {
   const found = [];
   const names = state => [...new Set(instances.filter(one => one.state === state).map(one => one.instance))];
   for (const name of names('lost')) {
     const reactors = instances.filter(one => one.instance === name && one.state === 'lost');
-    const heirs = [...new Set(reactors.map(one => one.takenOverBy).filter(Boolean))];
-    const isInHand = heirs.length > 0 || reactors.every(one => one.held === 0);
+    const {isInHand, words} = fateOf(reactors);
     if (isInHand && reactors[0].seenSecondsAgo > lostLately) continue;
-    const inHand = heirs.length > 0 ? `taken over by ${listed(heirs)}` : 'it held no payments';
-    found.push({level: isInHand ? 'warn' : 'bad', title: `Server ${name} was lost, ${isInHand ? inHand : 'not yet taken over'}`,
+    found.push({level: isInHand ? 'warn' : 'bad', title: `Server ${name} was lost, ${words}`,
       note: `${name} was last seen ${span(reactors[0].seenSecondsAgo)} ago`});
   }
   for (const name of names('stopping'))

@@ -1,5 +1,6 @@
 """The page shows what happens: values under load, and whatever is killed."""
 
+import re
 import signal
 import time
 
@@ -99,6 +100,27 @@ class TwoServers(OnePage):
         self.house.kill(second_load)
         self.house.configure("default", "delay", 0)
         self.servers[1] = self.house.start_server(self.ports[1])
+        self.wait_for_headline("^All well$", 180)
+
+    def states(self):
+        """Of each server on the page by its process."""
+        cells = self.texts("#instances tr > :nth-child(-n+2)")
+        return {int(re.search(r":(\d+) / ", name)[1]): state for name, state in zip(cells[::2], cells[1::2])}
+
+    def test_the_next_becomes_the_eldest_when_the_eldest_is_lost(self):
+        self.wait_for_headline("^All well$", 180)
+        pids = [server.pid for server in self.servers]
+        until(lambda: sorted(self.states().get(pid) for pid in pids) == ["serving", "serving, eldest"], "one is the eldest")
+        eldest = next(i for i, pid in enumerate(pids) if self.states()[pid] == "serving, eldest")
+        self.browser.open(f"http://127.0.0.1:{self.ports[1 - eldest]}/")
+        self.wait_for_link("live")
+        killed = time.monotonic()
+        self.house.kill(self.servers[eldest])
+        until(lambda: self.states().get(pids[1 - eldest]) == "serving, eldest", "the next is the eldest")
+        print(f"the next is shown as the eldest after {time.monotonic() - killed:.2f} s")
+        until(lambda: self.states()[pids[eldest]] == "lost, it held no payments", "the lost one is said so")
+        self.wait_for_headline(f":{pids[eldest]} was lost, it held no payments$", 20)
+        self.servers[eldest] = self.house.start_server(self.ports[eldest])
         self.wait_for_headline("^All well$", 180)
 
     def test_postgresql_away_is_said_so(self):
