@@ -1,5 +1,5 @@
-// PostgreSQL with a standby: pages that are read there, a standby where a primary should be, and one that
-// takes the primary's place under load.
+// PostgreSQL with a standby: pages that are read there, how far it is behind as Prometheus is told, a standby
+// where a primary should be, and one that takes the primary's place under load.
 #define BOOST_TEST_MODULE standby
 #include "test/end_to_end/loaded_house.hpp"
 #include "test/end_to_end/payer.hpp"
@@ -8,6 +8,8 @@
 
 #include <chrono>
 #include <csignal>
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <thread>
 
@@ -27,6 +29,19 @@ std::size_t count_of(const std::string& text, std::string_view part) {
   for (auto at = text.find(part); at != text.npos; at = text.find(part, at + 1))
     ++count;
   return count;
+}
+
+/// What Prometheus' exporter asks for the lag of a replica: the block `query: |` of a file in YAML.
+std::string lag_query() {
+  std::ifstream file(REPASSE_POSTGRES_QUERIES);
+  std::string text;
+  bool is_within = false;
+  for (std::string line; std::getline(file, line);) {
+    is_within = is_within && line.starts_with("    ");
+    if (is_within) text += line + "\n";
+    is_within = is_within || line == "  query: |";
+  }
+  return text;
 }
 
 /// An instance whose pages may come from a standby, which logs every statement.
@@ -110,6 +125,22 @@ BOOST_AUTO_TEST_CASE(pages_are_read_at_a_standby_while_it_is_not_far_behind) {
   here.get("/payments-summary");
   for (const char* name : {"find", "summary"})
     BOOST_TEST(here.statements(name) == 0U);
+  BOOST_TEST(here.all.end(0, SIGTERM) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_standby_that_is_cut_off_is_told_to_be_behind) {
+  running_with_replica here;
+  const auto lag = [query = lag_query()](const postgres_server& of) { return std::stod(of.sql(query)); };
+  constexpr double connected_max = 3; // a beat is up to 1 s old
+  BOOST_TEST(lag(here.all.database) == 0);
+  std::this_thread::sleep_for(4s); // nobody posts, and yet
+  BOOST_TEST(comes([&] { return lag(here.standby) < connected_max; }, patience));
+  here.standby.sql("ALTER SYSTEM SET primary_conninfo = ''");
+  here.standby.reload(); // it has no WAL receiver any more
+  BOOST_TEST(comes([&] { return lag(here.standby) > connected_max; }, patience));
+  BOOST_TEST(here.standby.sql("SELECT pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()") == "t");
+  here.standby.restart();
+  BOOST_TEST(comes([&] { return lag(here.standby) > connected_max; }, patience));
   BOOST_TEST(here.all.end(0, SIGTERM) == 0);
 }
 
