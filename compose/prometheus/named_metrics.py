@@ -1,22 +1,32 @@
 """named_metrics.py SCRAPE RULES DASHBOARD: every metric that the rules and the dashboard name must stand in the scrape,
-and every label that they pick must be one of that metric's.
+every label that they pick must be one of that metric's, and every value that they pick one that it has there; a job, one
+of prometheus.yml beside the rules. Errors are planted, and have to be found.
 named_metrics.py DASHBOARD: its expressions as rules, for promtool to read. Used by `check`.
 """
 
 import json
+import pathlib
 import re
 import sys
 
 import yaml
 
-# What PromQL means by a word, as far as it is used here, and what Prometheus itself adds.
+# What PromQL means by a word, as far as it is used here.
 WORDS = set("""
     sum min max avg count by without on ignoring group_left group_right and or unless bool offset
     rate increase irate histogram_quantile avg_over_time max_over_time abs clamp_min time vector scalar topk
 """.split())
-ADDED = {"instance", "job", "le", "quantile"}
 METRIC = re.compile(r"\b([a-z_:][a-z0-9_:]*)\b(\{[^}]*\})?")
-LABEL = re.compile(r'([a-z_]+)\s*(?:=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"')
+LABEL = re.compile(r'([a-z_]+)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"')
+# Each has one error.
+PLANTED = [
+    "sum(repasse_payments_waitin)",
+    'repasse_sends_total{evidenc="misconfigured"}',
+    'repasse_sends_total{evidence="misconfigurd"}',
+    'repasse_payments_posted_total{outcome!="conflicts"}',
+    'repasse_payments_posted_total{outcome=~"accepted|taken_inn"}',
+    'up{job="repase"}',
+]
 
 
 def said_metrics(path):
@@ -28,7 +38,7 @@ def said_metrics(path):
                 continue
             name, labels = re.match(r"([a-zA-Z_:][\w:]*)(\{.*\})?", line).groups()
             values = said.setdefault(name, {})
-            for label, value in LABEL.findall(labels or ""):
+            for label, _, value in LABEL.findall(labels or ""):
                 values.setdefault(label, set()).add(value)
     return said
 
@@ -57,6 +67,27 @@ def expressions(rules, dashboard):
     return recorded, found
 
 
+def values_of(operator, picked):
+    """Each alternative of a regular expression by itself."""
+    return picked.split("|") if operator in ("=~", "!~") else [re.escape(picked)]
+
+
+def errors_of(expression, said, jobs):
+    """What it names that nobody says, in sentences. `said`: of each metric its labels, and their values."""
+    for name, picked in named_metrics(expression):
+        if name not in said:
+            yield f"nobody says {name}"
+            continue
+        known = said[name] | {"job": jobs}
+        for label, operator, value in picked:
+            if label not in known:
+                yield f"{name} has no label {label}"
+                continue
+            for each in values_of(operator, value):
+                if not any(re.fullmatch(each, one) for one in known[label]):
+                    yield f"no {name} has {label}={each}"
+
+
 def print_rules(dashboard):
     panels = [
         target["expr"].replace("$__rate_interval", "1m")
@@ -76,21 +107,14 @@ def main():
     said = said_metrics(sys.argv[1])
     with open(sys.argv[2], encoding="utf-8") as file:
         rules = yaml.safe_load(file)
+    with open(pathlib.Path(sys.argv[2]).with_name("prometheus.yml"), encoding="utf-8") as file:
+        jobs = {each["job_name"] for each in yaml.safe_load(file)["scrape_configs"]}
+    said["up"] = {}
     recorded, found = expressions(rules, dashboard)
-    said.setdefault("up", {})
-    wrong = []
-    names = set()
-    for where, expression in found:
-        for name, picked in named_metrics(expression):
-            names.add(name)
-            if name in recorded:
-                continue
-            if name not in said:
-                wrong.append(f"{where}: nobody says {name}")
-                continue
-            for label, _ in picked:
-                if label not in said[name] and label not in ADDED:
-                    wrong.append(f"{where}: {name} has no label {label}")
+    said |= {name: {} for name in recorded}
+    wrong = [f"{where}: {error}" for where, expression in found for error in errors_of(expression, said, jobs)]
+    wrong += [f"planted and not found: {each}" for each in PLANTED if len([*errors_of(each, said, jobs)]) != 1]
+    names = {name for _, expression in found for name, _ in named_metrics(expression)}
     print(f"{len(found)} expressions name {len(names)} metrics; {len(said)} are said")
     print("\n".join(wrong))
     sys.exit(1 if wrong or len(found) < 40 else 0)
