@@ -122,17 +122,18 @@ void endpoints::note(const endpoint_request& request, const request_steps& steps
   const std::optional<trace_context> trace = parse_traceparent(request.traceparent);
   const bool is_traced = trace && trace->is_sampled;
   if (!is_traced && !(is_slow && slow_lines_.take(clock_.now()))) return;
-  log_fields fields;
-  fields.add("method", request.method.substr(0, request_text_max))
-      .add("target", request.target.substr(0, request_text_max));
-  if (trace) fields.add("traceId", to_string(trace->trace)).add("parentId", span_text(trace->parent));
-  fields.add_json("status", std::to_string(status))
-      .add_json("ms", fmt::format("{:.3f}", std::chrono::duration<double, std::milli>(took).count()))
-      .add_json("spans", steps.json());
+  const auto fill = [&](log_fields& fields) {
+    fields.add("method", request.method.substr(0, request_text_max))
+        .add("target", request.target.substr(0, request_text_max));
+    if (trace) fields.add("traceId", to_string(trace->trace)).add("parentId", span_text(trace->parent));
+    fields.add_json("status", std::to_string(status))
+        .add_json("ms", fmt::format("{:.3f}", std::chrono::duration<double, std::milli>(took).count()))
+        .add_json("spans", steps.json());
+  };
   if (is_slow)
-    log_with(spdlog::level::warn, "slow request", fields);
+    log_with(spdlog::level::warn, "slow request", fill);
   else
-    log_trace("request", fields);
+    log_trace("request", fill);
 }
 
 task<http_response> endpoints::find_answer(const endpoint_request& request, request_steps& steps) {

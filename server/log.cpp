@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace repasse {
 namespace {
@@ -14,7 +15,12 @@ namespace {
 // One for the process, as spdlog's default logger is.
 std::shared_ptr<log_sink> opened;
 std::shared_ptr<spdlog::logger> traces;
-thread_local const log_fields* current = nullptr;
+/// Of the line that is being logged.
+struct current_fields {
+  const log_filler* fill = nullptr;
+  std::optional<log_fields> filled;
+};
+thread_local current_fields current;
 
 bool is_plain(std::string_view value) {
   return !value.empty() && std::all_of(value.begin(), value.end(), [](char one) {
@@ -23,10 +29,10 @@ bool is_plain(std::string_view value) {
 }
 
 void log_to(spdlog::logger& log, spdlog::level::level_enum level, std::string_view text,
-            const log_fields& fields) {
-  current = &fields;
+            const log_filler& fill) {
+  current.fill = &fill;
   log.log(level, spdlog::string_view_t{text.data(), text.size()});
-  current = nullptr;
+  current = {};
 }
 
 } // namespace
@@ -57,15 +63,19 @@ void log_fields::put(std::string_view name, std::string_view json, std::string_v
   text_.append(" ").append(name).append("=").append(text);
 }
 
-void log_with(spdlog::level::level_enum level, std::string_view text, const log_fields& fields) {
-  log_to(*spdlog::default_logger_raw(), level, text, fields);
+void log_with(spdlog::level::level_enum level, std::string_view text, const log_filler& fill) {
+  log_to(*spdlog::default_logger_raw(), level, text, fill);
 }
 
-void log_trace(std::string_view text, const log_fields& fields) {
-  log_to(traces ? *traces : *spdlog::default_logger_raw(), spdlog::level::info, text, fields);
+void log_trace(std::string_view text, const log_filler& fill) {
+  log_to(traces ? *traces : *spdlog::default_logger_raw(), spdlog::level::info, text, fill);
 }
 
-const log_fields* fields_of_line() { return current; }
+const log_fields* fields_of_line() {
+  if (current.fill == nullptr) return nullptr;
+  if (!current.filled) (*current.fill)(current.filled.emplace());
+  return &*current.filled;
+}
 
 std::vector<recent_line> recent_lines() { return opened ? opened->recent() : std::vector<recent_line>{}; }
 

@@ -36,10 +36,24 @@ private:
   std::string members_; ///< each with a comma before it
   std::string text_;    ///< each with a space before it
 };
-void log_with(spdlog::level::level_enum level, std::string_view text, const log_fields& fields);
+/// Fills the fields of a line once it is sure that this is written: of a storm most lines are not.
+class log_filler {
+public:
+  /// Refers to `fill`, which is called with log_fields&.
+  template <typename Fill>
+  log_filler(const Fill& fill)
+      : fill_(&fill), call_([](const void* of, log_fields& to) { (*static_cast<const Fill*>(of))(to); }) {}
+
+  void operator()(log_fields& to) const { call_(fill_, to); }
+
+private:
+  const void* fill_;
+  void (*call_)(const void*, log_fields&);
+};
+void log_with(spdlog::level::level_enum level, std::string_view text, const log_filler& fill);
 /// A line of level info, bounded apart from all others.
-void log_trace(std::string_view text, const log_fields& fields);
-/// Of the line that is being logged in this thread; null if it has none. For formatters.
+void log_trace(std::string_view text, const log_filler& fill);
+/// Of the line that is being written in this thread; null if it has none. For formatters.
 [[nodiscard]] const log_fields* fields_of_line();
 
 /// One of the last lines of level info and above, traces excepted.

@@ -16,6 +16,11 @@ void append(spdlog::memory_buf_t& to, std::string_view text) {
   to.append(text.data(), text.data() + text.size());
 }
 
+/// What the sink itself has to say has none, and no logger's name.
+const log_fields* fields_of(const spdlog::details::log_msg& line) {
+  return line.logger_name.size() == 0 ? nullptr : fields_of_line();
+}
+
 /// The message as a JSON string, and the fields as members behind it.
 class json_message : public spdlog::custom_flag_formatter {
 public:
@@ -23,7 +28,7 @@ public:
     std::string text;
     write_json_string(text, {line.payload.data(), line.payload.size()});
     append(to, text);
-    if (const log_fields* const fields = fields_of_line()) append(to, fields->members());
+    if (const log_fields* const fields = fields_of(line)) append(to, fields->members());
   }
   [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
     return std::make_unique<json_message>();
@@ -39,7 +44,7 @@ public:
         append(to, fmt::format("\\x{:02x}", one));
       else
         to.push_back(one);
-    if (const log_fields* const fields = fields_of_line()) append(to, fields->text());
+    if (const log_fields* const fields = fields_of(line)) append(to, fields->text());
   }
   [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
     return std::make_unique<text_message>();

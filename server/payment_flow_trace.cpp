@@ -119,26 +119,26 @@ void payment_flow::end_trace(held_slot slot, std::string_view outcome) {
 }
 
 void payment_flow::say(spdlog::level::level_enum level, held_slot slot, std::string_view text) {
-  log_fields fields;
-  fields.add("correlationId", to_string(held_[slot].id));
-  if (const trace_id trace = trace_of(slot); trace.exists()) fields.add("traceId", to_string(trace));
-  log_with(level, text, fields);
+  log_with(level, text, [&](log_fields& fields) {
+    fields.add("correlationId", to_string(held_[slot].id));
+    if (const trace_id trace = trace_of(slot); trace.exists()) fields.add("traceId", to_string(trace));
+  });
 }
 
-/// Not for each of a storm: even what is not written has to be made.
+/// Not for each of a storm, of which the log would drop most: under too much load every request is slow.
 void payment_flow::tell_slow(const payment_id& id, trace_id trace, std::string_view store,
                              std::chrono::nanoseconds waited, std::chrono::nanoseconds served) {
   if (!slow_lines_.take(clock_.now())) return;
   const auto milliseconds = [](std::chrono::nanoseconds of) {
     return fmt::format("{:.1f}", std::chrono::duration<double, std::milli>(of).count());
   };
-  log_fields fields;
-  fields.add("correlationId", to_string(id));
-  if (trace.exists()) fields.add("traceId", to_string(trace));
-  fields.add_json("ms", milliseconds(waited + served))
-      .add_json("batchMs", milliseconds(waited))
-      .add_json(std::string{store} + "Ms", milliseconds(served));
-  log_with(spdlog::level::warn, "slow request: POST /payments", fields);
+  log_with(spdlog::level::warn, "slow request: POST /payments", [&](log_fields& fields) {
+    fields.add("correlationId", to_string(id));
+    if (trace.exists()) fields.add("traceId", to_string(trace));
+    fields.add_json("ms", milliseconds(waited + served))
+        .add_json("batchMs", milliseconds(waited))
+        .add_json(std::string{store} + "Ms", milliseconds(served));
+  });
 }
 
 } // namespace repasse

@@ -53,21 +53,21 @@ void payment_trace::arrived(steady_time now, std::string_view seen) {
 }
 
 void payment_trace::log(std::string_view outcome, steady_time now) const {
-  std::string spans = "[";
-  for (const span& one : spans_) {
-    if (spans.size() > 1) spans.push_back(',');
-    append_span(spans, one, began_);
-  }
-  spans.push_back(']');
-  log_fields fields;
-  fields.add("traceId", to_string(own_.trace)).add("spanId", span_text(own_.parent));
-  if (client_) fields.add("parentId", span_text(client_->parent));
-  fields.add("correlationId", to_string(id_))
-      .add("outcome", outcome)
-      .add_json("ms", fmt::format("{:.3f}", milliseconds(now - began_)))
-      .add_json("spans", spans);
-  if (left_out_ > 0) fields.add_json("spansLeftOut", std::to_string(left_out_));
-  log_trace("payment", fields);
+  log_trace("payment", [&](log_fields& fields) {
+    std::string spans = "[";
+    for (const span& one : spans_) {
+      if (spans.size() > 1) spans.push_back(',');
+      append_span(spans, one, began_);
+    }
+    spans.push_back(']');
+    fields.add("traceId", to_string(own_.trace)).add("spanId", span_text(own_.parent));
+    if (client_) fields.add("parentId", span_text(client_->parent));
+    fields.add("correlationId", to_string(id_))
+        .add("outcome", outcome)
+        .add_json("ms", fmt::format("{:.3f}", milliseconds(now - began_)))
+        .add_json("spans", spans);
+    if (left_out_ > 0) fields.add_json("spansLeftOut", std::to_string(left_out_));
+  });
 }
 
 bool payment_traces::begin(const trace_key& key, std::string_view traceparent, steady_time now) {

@@ -365,11 +365,12 @@ void processor::note(evidence what, const payment_id& id, const std::optional<tr
   steady_time& alarmed = alarmed_[static_cast<std::size_t>(what)];
   if (now - alarmed < log_pause) return;
   alarmed = now;
-  log_fields fields;
-  fields.add("correlationId", to_string(id));
-  if (trace) fields.add("traceId", to_string(trace->trace));
   log_with(spdlog::level::err,
-           fmt::format("processor {}: a payment came back: {}", config_.name, to_string(what)), fields);
+           fmt::format("processor {}: a payment came back: {}", config_.name, to_string(what)),
+           [&](log_fields& fields) {
+             fields.add("correlationId", to_string(id));
+             if (trace) fields.add("traceId", to_string(trace->trace));
+           });
 }
 
 void processor::answered(open_call& call) {

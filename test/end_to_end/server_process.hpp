@@ -6,6 +6,7 @@
 #include "test/free_port.hpp"
 
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <stdexcept>
@@ -68,16 +69,16 @@ public:
     return kib;
   }
 
-  /// Of all its threads, in user and system mode.
-  [[nodiscard]] std::chrono::milliseconds cpu_time() const {
-    std::ifstream stat("/proc/" + std::to_string(program_->id()) + "/stat");
-    std::string skipped;
-    for (int field = 1; field < 14; ++field)
-      stat >> skipped; // proc(5): utime and stime are 14 and 15
-    long user = 0;
-    long system = 0;
-    stat >> user >> system;
-    return std::chrono::milliseconds((user + system) * 1000 / ::sysconf(_SC_CLK_TCK));
+  /// Of all threads that it has, in user and system mode.
+  [[nodiscard]] std::chrono::nanoseconds cpu_time() const {
+    std::int64_t nanoseconds = 0;
+    const std::string tasks = "/proc/" + std::to_string(program_->id()) + "/task";
+    for (const auto& task : std::filesystem::directory_iterator(tasks)) {
+      std::int64_t of_task = 0; // the first number of schedstat, which is finer than stat's ticks
+      std::ifstream(task.path() / "schedstat") >> of_task;
+      nanoseconds += of_task;
+    }
+    return std::chrono::nanoseconds(nanoseconds);
   }
 
 private:

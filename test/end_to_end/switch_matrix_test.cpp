@@ -142,7 +142,7 @@ BOOST_AUTO_TEST_CASE(what_waits_for_a_postgres_that_refuses_costs_nothing_meanwh
   const auto before = all.server(1).cpu_time();
   sleep_for(1s);
   const auto used = all.server(1).cpu_time() - before;
-  BOOST_TEST(used < 200ms, used.count() << " ms of a second");
+  BOOST_TEST(used < 200ms, used / 1ms << " ms of a second");
   all.database.start();
   matrix_house under_load;
   for (std::size_t n = 40; n < 60; ++n)

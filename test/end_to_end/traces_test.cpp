@@ -350,6 +350,26 @@ BOOST_AUTO_TEST_CASE(a_storm_of_alarms_comes_down_to_some_lines_and_their_number
   check_json(house.lines());
 }
 
+BOOST_AUTO_TEST_CASE(a_storm_that_is_logged_takes_little_more_cpu_than_one_that_is_not) {
+  const server_process server{{{"REACTORS", "1"}, {"LOG_FORMAT", "json"}}};
+  http_caller caller = server.caller();
+  const auto cpu_of_storm = [&](const http_headers& headers) {
+    const auto before = server.cpu_time();
+    for (std::size_t i = 1; i <= 2'000; ++i)
+      caller.call("GET", "/payments/" + id_of(i), "", headers);
+    return std::chrono::duration<double, std::micro>(server.cpu_time() - before).count() / 2'000;
+  };
+  double logged = 0;
+  double not_logged = 0;
+  for (int turn = 0; turn < 10; ++turn) { // in turns: the machine's other work disturbs both
+    logged += cpu_of_storm(sampled) / 10;
+    not_logged += cpu_of_storm(unsampled) / 10;
+  }
+  BOOST_TEST_MESSAGE("CPU of a request, logged and not: " << logged << ", " << not_logged << " us");
+  BOOST_TEST(logged < 1.15 * not_logged, logged << " us, without a log " << not_logged);
+  BOOST_TEST(has(server.log(), "lines of this log were dropped: "));
+}
+
 BOOST_AUTO_TEST_CASE(a_log_that_nobody_reads_any_more_stops_no_payment) {
   const server_folder folder("repasse-log");
   const std::string path = folder.path() / "pipe";

@@ -4,7 +4,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <fcntl.h>
-#include <spdlog/logger.h>
+#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -200,6 +200,27 @@ BOOST_AUTO_TEST_CASE(a_storm_is_counted_and_told_in_one_line) {
   };
   BOOST_TEST(std::count_if(lines.begin(), lines.end(), told) >= 1);
   BOOST_TEST(lines.size() < 1'000U);
+}
+
+BOOST_AUTO_TEST_CASE(of_a_storm_only_the_fields_that_are_written_are_made) {
+  piped_log to(log_format::json);
+  const std::shared_ptr<spdlog::logger> before = spdlog::default_logger();
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", to.sink));
+  std::size_t made = 0;
+  for (int i = 0; i < 10'000; ++i)
+    log_with(spdlog::level::err, "payment rejected", [&](log_fields& fields) {
+      ++made;
+      fields.add("number", std::to_string(i));
+    });
+  spdlog::set_default_logger(before);
+  std::size_t written = 0;
+  for (const std::string& line : to.lines()) {
+    const bool has_fields = line.find(R"("number":)") != std::string::npos;
+    BOOST_TEST(has_fields == (line.find("payment rejected") != std::string::npos), line);
+    if (has_fields) ++written;
+  }
+  BOOST_TEST(written >= 50U);
+  BOOST_TEST(made == written);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_below_the_level_is_not_written) {
