@@ -3,40 +3,37 @@
 #include "server/process_figures.hpp"
 #include "server/reactor.hpp"
 
+#include <optional>
+
 namespace repasse {
-namespace {
 
-struct timed_report {
-  reactor_report report;
-  std::chrono::nanoseconds took{0};
-};
-
-} // namespace
-
-metrics_source::metrics_source(const config& how, std::span<const reactor_report> reports)
-    : settings(how), by_reactor(reports) {
-  for (const reactor_report& one : reports)
-    if (!one.books.kind.empty()) present.push_back(&one);
+metrics_source::metrics_source(const config& how, std::vector<last_report> reports)
+    : settings(how), by_reactor(std::move(reports)) {
+  for (const last_report& one : by_reactor) {
+    if (!one.said) continue;
+    counted.push_back(one.said.get());
+    if (!one.is_late) present.push_back(one.said.get());
+  }
 }
 
 task<http_response> metrics_page::answer() {
-  auto look = [](reactor& one) -> task<timed_report> {
+  using taken_time = std::optional<std::chrono::nanoseconds>;
+  auto look = [](reactor& one) -> task<taken_time> {
     const std::int64_t begun = thread_cpu_nanos();
-    timed_report made;
-    made.report = one.report();
-    made.took = std::chrono::nanoseconds{thread_cpu_nanos() - begun};
-    co_return made;
+    one.keep_report();
+    co_return std::chrono::nanoseconds{thread_cpu_nanos() - begun};
   };
   const steady_time due = clock_.now() + reactors::gather_limit;
-  auto gathered = co_await all_.gather<timed_report>(clock_, due, look);
+  const std::vector<taken_time> looks = co_await all_.gather<taken_time>(clock_, due, look);
   const std::int64_t begun = thread_cpu_nanos();
+  const auto kept = all_.last_reports();
   std::chrono::nanoseconds took{0};
-  std::vector<reactor_report> reports;
-  for (timed_report& one : gathered) {
-    took += one.took;
-    reports.push_back(std::move(one.report));
+  std::vector<last_report> reports;
+  for (std::size_t i = 0; i < looks.size(); ++i) {
+    took += looks[i].value_or(std::chrono::nanoseconds{0});
+    reports.push_back({.said = kept[i], .is_late = !looks[i]});
   }
-  metrics_source from(settings_, reports);
+  metrics_source from(settings_, std::move(reports));
   from.now = clock_.now();
   from.wall = clock_.wall();
   from.connections = all_.connections().open.load(std::memory_order_relaxed);

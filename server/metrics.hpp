@@ -13,7 +13,7 @@
 #include "storage/clock.hpp"
 #include "storage/histogram.hpp"
 
-#include <span>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -38,13 +38,21 @@ private:
   duration_histogram scrapes_;
 };
 
-/// What a scrape is made of.
+/// What a reactor has said last.
+struct last_report {
+  std::shared_ptr<const reactor_report> said{}; ///< null: nothing yet
+  bool is_late = false;                         ///< it has not answered this scrape: an earlier one
+};
+
+/// What a scrape is made of. Counters never go down, whoever is late: what a reactor has counted by its last
+/// report stays counted. What it holds now nobody knows.
 struct metrics_source {
-  metrics_source(const config& how, std::span<const reactor_report> reports);
+  metrics_source(const config& how, std::vector<last_report> reports);
 
   const config& settings;
-  std::span<const reactor_report> by_reactor; ///< also of those that did not answer
-  std::vector<const reactor_report*> present; ///< of those that did
+  std::vector<last_report> by_reactor;
+  std::vector<const reactor_report*> counted; ///< for counters: of all that have ever answered
+  std::vector<const reactor_report*> present; ///< for gauges: of those that have answered this scrape
   steady_time now{};
   wall_time wall{};
   std::size_t connections = 0; ///< open, of HTTP
@@ -59,11 +67,11 @@ void add_processor_metrics(metric_set& to, const metrics_source& from);
 void add_store_metrics(metric_set& to, const metrics_source& from);
 void add_process_metrics(metric_set& to, const metrics_source& from);
 
-/// Of the reports of all that answered: `part(report)` added up.
+/// `part(report)` of each added up.
 template <typename Part>
-auto sum_of(const metrics_source& from, Part part) {
-  decltype(part(*from.present.front())) sum{};
-  for (const reactor_report* one : from.present) {
+auto sum_of(const std::vector<const reactor_report*>& reports, Part part) {
+  decltype(part(*reports.front())) sum{};
+  for (const reactor_report* one : reports) {
     if constexpr (requires { sum.add(part(*one)); })
       sum.add(part(*one));
     else

@@ -59,7 +59,7 @@ void add_outcomes(metric_set& to, const flow_counters& flow) {
 }
 
 void add_held(metric_set& to, const metrics_source& from) {
-  const auto sum = [&](auto part) { return static_cast<std::uint64_t>(sum_of(from, part)); };
+  const auto sum = [&](auto part) { return static_cast<std::uint64_t>(sum_of(from.present, part)); };
   const auto oldest = [&](auto part) {
     std::chrono::nanoseconds age{0};
     for (const reactor_report* one : from.present)
@@ -103,8 +103,8 @@ void add_times(metric_set& to, const flow_counters& flow, const flow_figures& fi
 } // namespace
 
 void add_payment_metrics(metric_set& to, const metrics_source& from) {
-  const auto flow = sum_of(from, [](const reactor_report& one) { return one.flow; });
-  const auto figures = sum_of(from, [](const reactor_report& one) { return one.figures.flow; });
+  const auto flow = sum_of(from.counted, [](const reactor_report& one) { return one.flow; });
+  const auto figures = sum_of(from.counted, [](const reactor_report& one) { return one.figures.flow; });
   add_posts(to, flow);
   add_settled(to, from, figures);
   add_outcomes(to, flow);

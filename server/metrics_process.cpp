@@ -18,7 +18,7 @@ bool is_shown(endpoint_kind kind, int status, std::uint64_t answers) {
 }
 
 void add_http(metric_set& to, const metrics_source& from) {
-  const http_figures sum = sum_of(from, [](const reactor_report& one) { return one.figures.http; });
+  const http_figures sum = sum_of(from.counted, [](const reactor_report& one) { return one.figures.http; });
   to.counter("repasse_http_requests_total", "Answers to clients, by kind of path and status.");
   for (std::size_t k = 0; k < static_cast<std::size_t>(endpoint_kind::count); ++k)
     for (std::size_t i = 0; i < http_figures::statuses.size(); ++i) {
@@ -40,14 +40,14 @@ void add_http(metric_set& to, const metrics_source& from) {
 }
 
 void add_reactors(metric_set& to, const metrics_source& from) {
-  to.gauge("repasse_reactor_up", "0: it did not answer this scrape, which lacks what it knows.");
+  to.gauge("repasse_reactor_up",
+           "0: it did not answer this scrape, whose counters have what it had counted before.");
   for (std::size_t i = 0; i < from.by_reactor.size(); ++i)
-    to.value(std::uint64_t{from.by_reactor[i].books.kind.empty() ? 0U : 1U},
-             {{"reactor", std::to_string(i)}});
+    to.value(std::uint64_t{from.by_reactor[i].is_late ? 0U : 1U}, {{"reactor", std::to_string(i)}});
   to.histograms("repasse_reactor_lag_seconds", "How late a timer of 100 ms came.");
-  to.value(sum_of(from, [](const reactor_report& one) { return one.figures.lag; }));
+  to.value(sum_of(from.counted, [](const reactor_report& one) { return one.figures.lag; }));
   to.histograms("repasse_scrape_duration_seconds", "CPU time of earlier scrapes, of all reactors.");
-  to.value(sum_of(from, [](const reactor_report& one) { return one.figures.scrapes; }));
+  to.value(sum_of(from.counted, [](const reactor_report& one) { return one.figures.scrapes; }));
   to.gauge("repasse_draining", "1 after SIGTERM.", std::uint64_t{from.is_draining ? 1U : 0U});
 }
 

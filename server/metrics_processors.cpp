@@ -14,26 +14,29 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(evidence::count)
 
 /// One processor as all reactors together have seen it.
 struct merged_figures {
-  of_processor counted;
+  of_processor counted; ///< but for its connections
+  http_client::connections open;
   reactor_report::seen_processor seen;
 };
 
 std::vector<merged_figures> merge_all(const metrics_source& from) {
   std::vector<merged_figures> all(from.settings.processors.size());
   for (std::size_t i = 0; i < all.size(); ++i) {
-    all[i].seen = merge_processor(from.by_reactor, i);
     of_processor& sum = all[i].counted;
-    for (const reactor_report* report : from.present) {
-      if (i >= report->figures.processors.size()) continue;
+    for (const reactor_report* report : from.counted) {
       const of_processor& one = report->figures.processors[i];
       for (std::size_t what = 0; what < sum.seen.size(); ++what)
         sum.seen[what] += one.seen[what];
       sum.charges.add(one.charges);
-      sum.connections.connecting += one.connections.connecting;
-      sum.connections.idle += one.connections.idle;
-      sum.connections.busy += one.connections.busy;
       sum.opened += one.opened;
       sum.closed += one.closed;
+    }
+    for (const reactor_report* report : from.present) {
+      add_seen(all[i].seen, report->processors[i]);
+      const http_client::connections& open = report->figures.processors[i].connections;
+      all[i].open.connecting += open.connecting;
+      all[i].open.idle += open.idle;
+      all[i].open.busy += open.busy;
     }
   }
   return all;
@@ -75,10 +78,9 @@ void add_sends(metric_set& to, const metrics_source& from, const std::vector<mer
 void add_connections(metric_set& to, const metrics_source& from, const std::vector<merged_figures>& all) {
   to.gauge("repasse_processor_connections", "Connections to a processor.");
   for_all(from, all, [&](std::string_view name, const merged_figures& one) {
-    const http_client::connections& open = one.counted.connections;
-    to.value(std::uint64_t{open.busy}, {{"processor", name}, {"state", "busy"}});
-    to.value(std::uint64_t{open.idle}, {{"processor", name}, {"state", "idle"}});
-    to.value(std::uint64_t{open.connecting}, {{"processor", name}, {"state", "connecting"}});
+    to.value(std::uint64_t{one.open.busy}, {{"processor", name}, {"state", "busy"}});
+    to.value(std::uint64_t{one.open.idle}, {{"processor", name}, {"state", "idle"}});
+    to.value(std::uint64_t{one.open.connecting}, {{"processor", name}, {"state", "connecting"}});
   });
   to.gauge("repasse_processor_fee_ratio", "Its fee as a share of the amount, as configured.");
   for (const processor_settings& one : from.settings.processors)
@@ -106,6 +108,7 @@ void add_breakers(metric_set& to, const metrics_source& from, const std::vector<
       {state::closed, "closed"}, {state::open, "open"}, {state::half_open, "half_open"}};
   to.gauge("repasse_breaker_state", "1 for the state of its circuit breaker, as all reactors see it.");
   for_all(from, all, [&](std::string_view name, const merged_figures& one) {
+    if (from.present.empty()) return;
     for (const auto& [which, text] : states)
       to.value(std::uint64_t{one.seen.circuit == which ? 1U : 0U}, {{"processor", name}, {"state", text}});
   });

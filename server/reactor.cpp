@@ -380,7 +380,24 @@ reactor_figures reactor::figures(steady_time now) const {
   return made;
 }
 
-void reactors::add(std::unique_ptr<reactor> one) { all_.push_back(std::move(one)); }
+void reactor::keep_report() const {
+  all_.keep_report(number_, std::make_shared<const reactor_report>(report()));
+}
+
+void reactors::add(std::unique_ptr<reactor> one) {
+  all_.push_back(std::move(one));
+  reports_.emplace_back();
+}
+
+std::vector<std::shared_ptr<const reactor_report>> reactors::last_reports() const {
+  const std::lock_guard held(reports_mutex_);
+  return reports_;
+}
+
+void reactors::keep_report(std::size_t number, std::shared_ptr<const reactor_report> made) {
+  const std::lock_guard held(reports_mutex_);
+  reports_[number].swap(made); // the former one is destroyed behind the lock
+}
 
 void reactors::clear() {
   for (const auto& one : all_)

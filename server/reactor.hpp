@@ -108,6 +108,8 @@ public:
 
   // In the reactor's own thread.
   [[nodiscard]] reactor_report report() const;
+  /// For the scrape that asks, and for those that it will not answer.
+  void keep_report() const;
   [[nodiscard]] payment_flow& flow() { return flow_; }
   void heard(processor_index index, const health_report& report);
   /// Another second of the dashboard.

@@ -10,11 +10,13 @@
 #include <atomic>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 namespace repasse {
 
 class reactor;
+struct reactor_report;
 
 /// Of the process: each listener counts its own here, since the kernel does not spread them evenly.
 struct process_connections {
@@ -46,6 +48,11 @@ public:
   template <typename Result, typename Call>
   task<std::vector<Result>> gather(clock& home, steady_time due, Call call);
 
+  /// What each has reported last to whoever scraped, in order; null: nothing yet. From any thread.
+  [[nodiscard]] std::vector<std::shared_ptr<const reactor_report>> last_reports() const;
+  /// By that reactor alone, in its own thread, so that an older one never takes the place of a newer.
+  void keep_report(std::size_t number, std::shared_ptr<const reactor_report> made);
+
   [[nodiscard]] process_connections& connections() { return connections_; }
 
 private:
@@ -53,6 +60,8 @@ private:
   std::vector<std::unique_ptr<reactor>> all_;
   std::atomic<bool> draining_{false};
   std::atomic<std::size_t> drained_{0};
+  mutable std::mutex reports_mutex_;                           ///< for a scrape alone
+  std::vector<std::shared_ptr<const reactor_report>> reports_; ///< one a reactor
 };
 
 namespace detail {

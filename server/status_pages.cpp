@@ -109,22 +109,22 @@ merged_intake merge_intake(std::span<const reactor_report> reports) {
   return merged;
 }
 
+void add_seen(seen_processor& merged, const seen_processor& one) {
+  const bool worse = one.circuit == breaker::state::open || merged.circuit == breaker::state::closed;
+  if (worse) merged.circuit = one.circuit;
+  if (worse || one.circuit == merged.circuit) merged.since = std::max(merged.since, one.since);
+  merged.in_flight += one.in_flight;
+  merged.oldest_open = std::max(merged.oldest_open, one.oldest_open);
+  merged.expected = std::max(merged.expected, one.expected);
+  merged.latencies.add(one.latencies);
+  if (one.health && (!merged.health || merged.health->heard < one.health->heard)) merged.health = one.health;
+  if (!one.tls_trouble.empty()) merged.tls_trouble = one.tls_trouble;
+}
+
 reactor_report::seen_processor merge_processor(std::span<const reactor_report> reports, std::size_t index) {
   seen_processor merged;
-  for (const reactor_report& report : reports) {
-    if (index >= report.processors.size()) continue; // a reactor that did not answer
-    const seen_processor& one = report.processors[index];
-    const bool worse = one.circuit == breaker::state::open || merged.circuit == breaker::state::closed;
-    if (worse) merged.circuit = one.circuit;
-    if (worse || one.circuit == merged.circuit) merged.since = std::max(merged.since, one.since);
-    merged.in_flight += one.in_flight;
-    merged.oldest_open = std::max(merged.oldest_open, one.oldest_open);
-    merged.expected = std::max(merged.expected, one.expected);
-    merged.latencies.add(one.latencies);
-    if (one.health && (!merged.health || merged.health->heard < one.health->heard))
-      merged.health = one.health;
-    if (!one.tls_trouble.empty()) merged.tls_trouble = one.tls_trouble;
-  }
+  for (const reactor_report& report : reports)
+    if (index < report.processors.size()) add_seen(merged, report.processors[index]); // it has answered
   return merged;
 }
 

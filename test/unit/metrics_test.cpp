@@ -4,6 +4,7 @@
 #include "server/metrics.hpp"
 #include "server/process_figures.hpp"
 #include "server/reactor.hpp"
+#include "test/end_to_end/scraped_metrics.hpp"
 #include "test/unit/two_processors.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -18,6 +19,7 @@ namespace repasse {
 namespace {
 
 using namespace std::chrono_literals;
+namespace tt = boost::test_tools;
 
 constexpr steady_time now{1h};
 
@@ -55,11 +57,43 @@ config full_config() {
   return settings;
 }
 
-std::string text_of(const config& settings, const std::vector<reactor_report>& reports) {
-  metrics_source from(settings, reports);
+/// Of what has counted something in each family, and holds something.
+reactor_report busy_report() {
+  reactor_report report = full_report();
+  report.held = 7;
+  report.flow.accepted = report.flow.settled = report.flow.epochs_lost = 7;
+  report.flow.of(refusal::backlog) = 7;
+  report.cache.hits = report.copy.copies = report.taking_in->figures.taken = 7;
+  reactor_figures& figures = report.figures;
+  figures.flow.settled[0] = {.requests = 7, .amount_cents = 700};
+  figures.flow.accept.observe(7ms);
+  figures.flow.append.observe(7ms, 7);
+  figures.processors[0].seen[0] = figures.processors[0].opened = figures.processors[0].connections.busy = 7;
+  figures.processors[0].charges.observe(7ms);
+  figures.epochs.begun = figures.imports.known = figures.compared.done = figures.http.turned_away = 7;
+  figures.database->appends.connected = 7;
+  figures.database->appends.transactions = 7;
+  figures.redis->in_flight = 7;
+  figures.redis->commands = figures.heard->messages[0] = 7;
+  figures.http.count(endpoint_kind::totals, 200);
+  figures.lag.observe(7ms);
+  return report;
+}
+
+std::string text_of(const config& settings, std::vector<last_report> reports) {
+  metrics_source from(settings, std::move(reports));
   from.now = now;
   from.wall = wall_time{1h};
   return metrics_text(from);
+}
+
+last_report answered(const reactor_report& said) { return {std::make_shared<const reactor_report>(said)}; }
+
+std::string text_of(const config& settings, const std::vector<reactor_report>& reports) {
+  std::vector<last_report> all;
+  for (const reactor_report& one : reports)
+    all.push_back(answered(one));
+  return text_of(settings, std::move(all));
 }
 
 /// `name{labels} value` is a line of it.
@@ -121,10 +155,10 @@ BOOST_AUTO_TEST_CASE(reactors_are_added_up) {
   BOOST_TEST(has(text, R"(repasse_sends_total{processor="default",evidence="timed_out"} 9)"));
 }
 
-BOOST_AUTO_TEST_CASE(a_reactor_that_does_not_answer_is_left_out_and_shown) {
-  std::vector<reactor_report> reports{reactor_report{}, report_of_one()};
-  reports[1].held = 6;
-  const std::string text = text_of(two_processors(), reports);
+BOOST_AUTO_TEST_CASE(a_reactor_that_has_never_answered_is_left_out_and_shown) {
+  reactor_report other = report_of_one();
+  other.held = 6;
+  const std::string text = text_of(two_processors(), {{.is_late = true}, answered(other)});
   BOOST_TEST(has(text, R"(repasse_reactor_up{reactor="0"} 0)"), text);
   BOOST_TEST(has(text, R"(repasse_reactor_up{reactor="1"} 1)"));
   BOOST_TEST(has(text, "repasse_payments_held 6"));
@@ -132,8 +166,31 @@ BOOST_AUTO_TEST_CASE(a_reactor_that_does_not_answer_is_left_out_and_shown) {
   BOOST_TEST(text.find(R"(repasse_epoch{reactor="0"})") == text.npos);
 }
 
-BOOST_AUTO_TEST_CASE(also_all_of_them) {
-  const std::string text = text_of(full_config(), std::vector<reactor_report>(2));
+BOOST_AUTO_TEST_CASE(what_a_late_reactor_has_counted_stays_counted_and_what_it_holds_is_left_out) {
+  std::vector<last_report> reports{answered(busy_report()), answered(busy_report())};
+  const scraped_metrics before(text_of(full_config(), reports));
+  BOOST_TEST(before["repasse_payments_held"] == 14);
+  BOOST_TEST(before["repasse_payments_posted_total{outcome=\"accepted\"}"] == 14);
+  reports[0].is_late = true;
+  const scraped_metrics one_late(text_of(full_config(), reports));
+  BOOST_TEST(one_late.gone_back_since(before) == std::vector<std::string>{}, tt::per_element());
+  for (const char* held : {"repasse_payments_held", "repasse_redis_commands_in_flight",
+                           "repasse_database_connections{use=\"append\"}",
+                           "repasse_processor_connections{processor=\"default\",state=\"busy\"}"})
+    BOOST_TEST(one_late[held] == 7, held);
+  BOOST_TEST(one_late["repasse_reactor_up{reactor=\"0\"}"] == 0);
+  reports[1].is_late = true;
+  const scraped_metrics all_late(text_of(full_config(), reports));
+  BOOST_TEST(all_late.gone_back_since(before) == std::vector<std::string>{}, tt::per_element());
+  BOOST_TEST(all_late["repasse_payments_held"] == 0);
+  for (const char* state :
+       {"repasse_ledger_up{kind=\"postgresql\"}", "repasse_redis_up", "repasse_redis_hears",
+        "repasse_intake_open", "repasse_breaker_state{processor=\"default\",state=\"closed\"}"})
+    BOOST_TEST(!all_late.has(state), state);
+}
+
+BOOST_AUTO_TEST_CASE(all_may_be_late_from_the_beginning) {
+  const std::string text = text_of(full_config(), std::vector<last_report>(2, {.is_late = true}));
   BOOST_TEST(has(text, R"(repasse_reactor_up{reactor="1"} 0)"), text);
 }
 
