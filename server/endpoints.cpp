@@ -19,6 +19,10 @@ constexpr std::size_t request_text_max = 200;
 
 /// Of an answer that the ledger has not vouched for, being away.
 constexpr std::string_view from_redis = "Repasse-Source: redis\r\n";
+
+/// Of the administrator's paths, also of those that there are not.
+constexpr std::string_view admin_folder = "/admin/";
+
 /// All of a page's parameters but the window and the limit.
 bool read_filters(const query_parameters& parameters, const std::vector<std::string>& names,
                   page_query& query, wrong_parameter& wrong) {
@@ -82,34 +86,48 @@ endpoints::endpoints(clock& time, ledger& books, copies kept, overseer& hand, re
       metrics_(time, settings, all) {}
 
 const std::vector<endpoints::route>& endpoints::routes() {
+  using kind = endpoint_kind;
   static const std::vector<route> table = {
-      {"GET", "/payments-summary", &endpoints::summary},
-      {"GET", "/payments", &endpoints::payments},
-      {"POST", "/payments", nullptr},
-      {"GET", "/payments/{correlationId}", &endpoints::payment},
-      {"POST", "/purge-payments", &endpoints::purge},
-      {"GET", "/processors", &endpoints::processors},
-      {"GET", "/healthz", &endpoints::alive},
-      {"GET", "/readyz", &endpoints::readiness},
-      {"GET", "/", &endpoints::file},
-      {"GET", "/dashboard/{file}", &endpoints::file},
-      {"GET", "/openapi.json", &endpoints::file},
-      {"GET", "/events", &endpoints::events},
-      {"GET", "/metrics", &endpoints::metrics},
-      {"GET", "/admin/audit", &endpoints::audit},
-      {"GET", "/admin/cache/stats", &endpoints::cache_stats},
-      {"POST", "/admin/cache/invalidate/payments", &endpoints::invalidate_all},
-      {"GET", "/admin/reconciliations", &endpoints::compared},
-      {"POST", "/admin/reconciliations", &endpoints::compare_now},
-      {"POST", "/admin/cache/invalidate/payments/{correlationId}", &endpoints::invalidate},
-      {"POST", "/admin/payments/{correlationId}/resolve", &endpoints::resolve},
+      {"GET", "/payments-summary", kind::totals, &endpoints::summary},
+      {"GET", "/payments", kind::payments, &endpoints::payments},
+      {"POST", "/payments", kind::post_payment, nullptr},
+      {"GET", "/payments/{correlationId}", kind::payment, &endpoints::payment},
+      {"POST", "/purge-payments", kind::purge, &endpoints::purge},
+      {"GET", "/processors", kind::processors, &endpoints::processors},
+      {"GET", "/healthz", kind::healthz, &endpoints::alive},
+      {"GET", "/readyz", kind::readyz, &endpoints::readiness},
+      {"GET", "/", kind::dashboard, &endpoints::file},
+      {"GET", "/dashboard/{file}", kind::dashboard, &endpoints::file},
+      {"GET", "/openapi.json", kind::openapi, &endpoints::file},
+      {"GET", "/events", kind::events, &endpoints::events},
+      {"GET", "/metrics", kind::metrics, &endpoints::metrics},
+      {"GET", "/admin/audit", kind::admin, &endpoints::audit},
+      {"GET", "/admin/cache/stats", kind::admin, &endpoints::cache_stats},
+      {"POST", "/admin/cache/invalidate/payments", kind::admin, &endpoints::invalidate_all},
+      {"GET", "/admin/reconciliations", kind::admin, &endpoints::compared},
+      {"POST", "/admin/reconciliations", kind::admin, &endpoints::compare_now},
+      {"POST", "/admin/cache/invalidate/payments/{correlationId}", kind::admin, &endpoints::invalidate},
+      {"POST", "/admin/payments/{correlationId}/resolve", kind::admin, &endpoints::resolve},
   };
   return table;
 }
 
+endpoint_kind endpoints::kind_of(std::string_view path) {
+  if (path.starts_with(admin_folder)) return endpoint_kind::admin;
+  for (const route& one : routes())
+    if (match_path(one.path, path)) return one.kind;
+  return endpoint_kind::other;
+}
+
 task<http_response> endpoints::answer(endpoint_request request) {
   request_steps steps(clock_);
-  http_response response = co_await find_answer(request, steps);
+  http_response response;
+  if (const std::optional<http_target> target = http_target::parse(request.method, request.target)) {
+    response = co_await find_answer(request, *target, steps);
+    response.kind = kind_of(target->path());
+  } else {
+    response = problem(400, "the request target is malformed");
+  }
   note(request, steps, response.status);
   co_return response;
 }
@@ -136,15 +154,14 @@ void endpoints::note(const endpoint_request& request, const request_steps& steps
     log_trace("request", fill);
 }
 
-task<http_response> endpoints::find_answer(const endpoint_request& request, request_steps& steps) {
-  const std::optional<http_target> target = http_target::parse(request.method, request.target);
-  if (!target) co_return problem(400, "the request target is malformed");
-  const std::string_view path = target->path();
-  if (path.starts_with("/admin/")) { // before all else: who may not ask learns nothing
+task<http_response> endpoints::find_answer(const endpoint_request& request, const http_target& target,
+                                           request_steps& steps) {
+  const std::string_view path = target.path();
+  if (path.starts_with(admin_folder)) { // before all else: who may not ask learns nothing
     std::optional<http_response> refusal = co_await admin_refusal(request);
     if (refusal) co_return std::move(*refusal);
   }
-  const std::optional<query_parameters> parameters = query_parameters::parse(target->query());
+  const std::optional<query_parameters> parameters = query_parameters::parse(target.query());
   if (!parameters) co_return problem(400, "the query is malformed");
   if (const auto twice = parameters->repeated())
     co_return problem(400, std::string{*twice} + " is given more than once");

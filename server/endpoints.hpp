@@ -50,13 +50,17 @@ public:
   struct route {
     std::string_view method;
     std::string_view path;
-    handler call; ///< null: the listener's
+    endpoint_kind kind; ///< as it is counted
+    handler call;       ///< null: the listener's
   };
   /// All that is answered, and what openapi.json describes.
   static const std::vector<route>& routes();
+  /// Of a path, whatever the method.
+  [[nodiscard]] static endpoint_kind kind_of(std::string_view path);
 
 private:
-  task<http_response> find_answer(const endpoint_request& request, request_steps& steps);
+  task<http_response> find_answer(const endpoint_request& request, const http_target& target,
+                                  request_steps& steps);
   void note(const endpoint_request& request, const request_steps& steps, int status);
   task<http_response> summary(const question& to);
   task<http_response> payments(const question& to);

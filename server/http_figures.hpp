@@ -20,21 +20,19 @@ enum class endpoint_kind : std::uint8_t {
   metrics,
   dashboard, ///< the page and what belongs to it
   events,
-  openapi, ///< the document and its page
+  openapi, ///< the document
   admin,
   other,     ///< any other path
   malformed, ///< no request that could be read
   count
 };
 [[nodiscard]] std::string_view to_string(endpoint_kind kind);
-/// Of a request that is no `POST /payments`.
-[[nodiscard]] endpoint_kind kind_of(std::string_view method, std::string_view target);
 
 class http_figures {
 public:
-  /// Those that are told apart; the last stands for all others.
-  static constexpr std::array statuses = {202, 409, 503, 200, 206, 304, 400, 401, 403, 404,
-                                          405, 413, 414, 415, 417, 422, 431, 500, 505, 0};
+  /// All that are answered, told apart; the last stands for any other.
+  static constexpr std::array statuses = {202, 409, 503, 200, 304, 400, 401, 403, 404,
+                                          405, 413, 414, 415, 417, 422, 431, 505, 0};
 
   void count(endpoint_kind kind, int status);
   void add(const http_figures& other);

@@ -1,6 +1,7 @@
 // What goes back to a client, and how it is written (RFC 9112). Used by endpoints and http_session.
 #pragma once
 
+#include "server/http_figures.hpp"
 #include "storage/payment.hpp"
 
 #include <string>
@@ -14,6 +15,7 @@ struct http_response {
   std::string headers;                                ///< more fields, each ended by CR LF
   std::string body;
   bool is_stream = false; ///< `body` is its beginning: it has no length, and ends with the connection
+  endpoint_kind kind = endpoint_kind::other; ///< that the endpoints' answers are counted by
 };
 
 /// How the connection goes on after a response.

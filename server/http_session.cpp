@@ -134,7 +134,7 @@ void http_session::consume(std::span<char> bytes) {
 
 void http_session::handle(const http_request& request) {
   if (is_payment(request)) return handle_payment(request);
-  exchange& one = begin(request, kind_of(request.method, request.target));
+  exchange& one = begin(request, endpoint_kind::other);
   blocked_ = true;
   one.request = std::make_unique<endpoint_request>(endpoint_request{
       std::string{request.method}, std::string{request.target}, std::string{request.content_type},
@@ -196,6 +196,7 @@ void http_session::answer(std::uint32_t number, accept_verdict verdict) {
 void http_session::answer(std::uint32_t number, const http_response& response) {
   blocked_ = false;
   exchange& one = exchanges_[number - first_number_];
+  one.kind = response.kind;
   if (response.is_stream) return begin_stream(one, response);
   finish(one, response);
 }

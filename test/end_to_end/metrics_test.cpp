@@ -171,9 +171,15 @@ BOOST_AUTO_TEST_CASE(a_scrape_is_plain_text_and_tells_what_the_system_says) {
   BOOST_TEST(std::abs(told["process_start_time_seconds"] - now) < 60);
   caller.call("GET", "/nowhere");
   caller.call("GET", "/payments/nonsense");
+  caller.call("PUT", "/payments?limit=3");
+  caller.call("GET", "http://repasse/payments-summary?from=x");
+  caller.call("POST", "/admin/whatever/there/is");
   const scraped_metrics later = scraped_metrics::of(caller);
   BOOST_TEST(later["repasse_http_requests_total{endpoint=\"other\",code=\"404\"}"] == 1);
   BOOST_TEST(later["repasse_http_requests_total{endpoint=\"payment\",code=\"404\"}"] == 1);
+  BOOST_TEST(later["repasse_http_requests_total{endpoint=\"payments\",code=\"405\"}"] == 1);
+  BOOST_TEST(later["repasse_http_requests_total{endpoint=\"summary\",code=\"422\"}"] == 1);
+  BOOST_TEST(later["repasse_http_requests_total{endpoint=\"admin\",code=\"404\"}"] == 1);
   BOOST_TEST(later["repasse_http_requests_total{endpoint=\"metrics\",code=\"200\"}"] == 1);
   BOOST_TEST(later["repasse_http_connections"] == 1);
 }

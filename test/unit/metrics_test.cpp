@@ -1,6 +1,8 @@
 // What /metrics makes of the reports of several reactors. That it agrees with the books is metrics_test's of
 // end_to_end.
+#include "server/endpoints.hpp"
 #include "server/http_figures.hpp"
+#include "server/http_response.hpp"
 #include "server/metrics.hpp"
 #include "server/process_figures.hpp"
 #include "server/reactor.hpp"
@@ -13,6 +15,7 @@
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <span>
 #include <sstream>
 
 namespace repasse {
@@ -242,14 +245,23 @@ BOOST_AUTO_TEST_CASE(the_document_names_every_family_and_no_other) {
 }
 
 BOOST_AUTO_TEST_CASE(paths_are_of_few_kinds_whatever_clients_think_of) {
-  BOOST_TEST(to_string(kind_of("GET", "/payments-summary?from=x")) == "summary");
-  BOOST_TEST(to_string(kind_of("GET", "/payments?limit=3")) == "payments");
-  BOOST_TEST(to_string(kind_of("GET", "/payments/4a7901b8")) == "payment");
-  BOOST_TEST(to_string(kind_of("GET", "http://repasse/metrics")) == "metrics");
-  BOOST_TEST(to_string(kind_of("POST", "/admin/whatever/there/is")) == "admin");
-  BOOST_TEST(to_string(kind_of("GET", "/dashboard/dashboard.js")) == "dashboard");
-  BOOST_TEST(to_string(kind_of("GET", "/../etc/passwd")) == "other");
-  BOOST_TEST(to_string(kind_of("GET", "nonsense")) == "other");
+  for (const endpoints::route& one : endpoints::routes())
+    BOOST_TEST(to_string(one.kind) != "other", one.path);
+  BOOST_TEST(to_string(endpoints::kind_of("/payments-summary")) == "summary");
+  BOOST_TEST(to_string(endpoints::kind_of("/payments")) == "payments");
+  BOOST_TEST(to_string(endpoints::kind_of("/payments/4a7901b8")) == "payment");
+  BOOST_TEST(to_string(endpoints::kind_of("/admin/whatever/there/is")) == "admin");
+  BOOST_TEST(to_string(endpoints::kind_of("/dashboard/dashboard.js")) == "dashboard");
+  for (const char* path : {"", "*", "/payments/a/b", "/openapi", "/../etc/passwd"})
+    BOOST_TEST(to_string(endpoints::kind_of(path)) == "other", path);
+}
+
+BOOST_AUTO_TEST_CASE(every_status_that_is_answered_is_told_apart_and_no_other) {
+  const auto told_apart = std::span{http_figures::statuses}.first(http_figures::statuses.size() - 1);
+  for (int status = 100; status < 600; ++status) {
+    const bool is_answered = reason_phrase(status) != reason_phrase(999);
+    BOOST_TEST((std::ranges::find(told_apart, status) != told_apart.end()) == is_answered, status);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_status_that_nobody_expects_is_counted_with_all_such) {
