@@ -7,10 +7,13 @@ namespace {
 
 using of_processor = reactor_figures::of_processor;
 
-constexpr std::array<std::string_view, static_cast<std::size_t>(evidence::count)> evidence_labels = {
-    "not_connected", "taken",     "known_same",    "known_other",  "known_missing",  "known_silent",
-    "busy",          "refused",   "misconfigured", "failed_found", "failed_missing", "failed_silent",
-    "other_status",  "timed_out", "lost",          "nonsense"};
+/// As values of labels are written: `failed_missing` of "failed, missing".
+std::string label_of(evidence seen) {
+  std::string label;
+  for (const char c : to_string(seen))
+    if (c != ',') label += c == ' ' ? '_' : c;
+  return label;
+}
 
 /// One processor as all reactors together have seen it.
 struct merged_figures {
@@ -51,8 +54,10 @@ void for_all(const metrics_source& from, const std::vector<merged_figures>& all,
 void add_sends(metric_set& to, const metrics_source& from, const std::vector<merged_figures>& all) {
   to.counter("repasse_sends_total", "Sends to a processor, by what was seen.");
   for_all(from, all, [&](std::string_view name, const merged_figures& one) {
-    for (std::size_t what = 0; what < evidence_labels.size(); ++what)
-      to.value(one.counted.seen[what], {{"processor", name}, {"evidence", evidence_labels[what]}});
+    for (std::size_t i = 0; i < one.counted.seen.size(); ++i) {
+      const std::string label = label_of(static_cast<evidence>(i));
+      to.value(one.counted.seen[i], {{"processor", name}, {"evidence", label}});
+    }
   });
   to.histograms("repasse_charge_duration_seconds", "One send, from its turn to its answer.");
   for_all(from, all, [&](std::string_view name, const merged_figures& one) {

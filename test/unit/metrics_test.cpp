@@ -113,8 +113,8 @@ std::set<std::string> families_in(const std::string& text) {
   return names;
 }
 
-/// What stands between backquotes and begins as our names do.
-std::set<std::string> documented_families() {
+/// What the document shows as code, and is a name.
+std::set<std::string> documented_names() {
   std::ifstream file(REPASSE_METRICS_DOCUMENT);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   std::set<std::string> names;
@@ -122,11 +122,22 @@ std::set<std::string> documented_families() {
     const std::size_t end = text.find('`', at + 1);
     if (end == text.npos) break;
     const std::string word = text.substr(at + 1, end - at - 1);
-    const bool is_name = word.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == word.npos;
-    if (is_name && (word.starts_with("repasse_") || word.starts_with("process_"))) names.insert(word);
+    if (word.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == word.npos) names.insert(word);
     at = end;
   }
   return names;
+}
+
+/// Those of `text` that others choose, or that are numbers, left out.
+std::set<std::string> label_values_in(const std::string& text) {
+  static const std::set<std::string> open = {"processor", "reactor", "le", "code", "version", "revision"};
+  std::set<std::string> values;
+  for (std::size_t at = text.find("=\""); at != text.npos; at = text.find("=\"", at + 1)) {
+    const std::size_t name = text.find_last_of("{,", at) + 1;
+    if (!open.contains(text.substr(name, at - name)))
+      values.insert(text.substr(at + 2, text.find('"', at + 2) - at - 2));
+  }
+  return values;
 }
 
 } // namespace
@@ -237,11 +248,23 @@ BOOST_AUTO_TEST_CASE(the_intake_is_as_old_as_its_oldest_payment) {
 
 BOOST_AUTO_TEST_CASE(the_document_names_every_family_and_no_other) {
   const std::set<std::string> shown = families_in(text_of(full_config(), {full_report()}));
-  const std::set<std::string> documented = documented_families();
+  const std::set<std::string> documented = documented_names();
   for (const std::string& name : shown)
     BOOST_TEST(documented.contains(name), name << " is not documented");
   for (const std::string& name : documented)
-    BOOST_TEST(shown.contains(name), name << " is not shown");
+    if (name.starts_with("repasse_") || name.starts_with("process_"))
+      BOOST_TEST(shown.contains(name), name << " is not shown");
+}
+
+BOOST_AUTO_TEST_CASE(the_document_names_every_value_of_a_label_that_is_ours) {
+  reactor_report report = full_report();
+  for (std::size_t i = 0; i < static_cast<std::size_t>(endpoint_kind::count); ++i)
+    report.figures.http.count(static_cast<endpoint_kind>(i), 200);
+  const std::set<std::string> documented = documented_names();
+  const std::set<std::string> shown = label_values_in(text_of(full_config(), {report}));
+  BOOST_TEST(shown.size() > 60U);
+  for (const std::string& value : shown)
+    BOOST_TEST(documented.contains(value), value << " is not documented");
 }
 
 BOOST_AUTO_TEST_CASE(paths_are_of_few_kinds_whatever_clients_think_of) {
