@@ -2,6 +2,7 @@
 // few nanoseconds an observation. What is shown of them is made of the sums of several.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -16,7 +17,9 @@ class histogram {
 public:
   static constexpr std::size_t bounded = Scale::bounds.size();
 
+  /// What is negative, of two clocks that disagree, counts as 0: the sum never goes down.
   void observe(std::int64_t value) {
+    value = std::max(value, std::int64_t{0});
     std::size_t bucket = 0;
     while (bucket < bounded && value > Scale::bounds[bucket])
       ++bucket;

@@ -27,8 +27,7 @@ public:
       const std::size_t space = line.rfind(' ');
       const std::string name = line.substr(0, space);
       samples_[name] = std::stod(line.substr(space + 1));
-      if (type == "counter" || (type == "histogram" && name.find("_sum") == name.npos))
-        rising_.push_back(name);
+      if (type != "gauge") rising_.push_back(name);
     }
   }
 
@@ -52,7 +51,7 @@ public:
       if (name.starts_with(begin) && name.find(part) != name.npos) all += value;
     return all;
   }
-  /// Counters and buckets that were higher before, or are gone.
+  /// Counters, buckets and sums that were higher before, or are gone.
   [[nodiscard]] std::vector<std::string> gone_back_since(const scraped_metrics& before) const {
     std::vector<std::string> names;
     for (const std::string& name : before.rising_)
