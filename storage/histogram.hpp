@@ -49,13 +49,14 @@ private:
   double sum_ = 0; // nanoseconds of a long backlog do not fit an integer
 };
 
-/// From 100 µs to 30 s, in nanoseconds; shown in seconds.
+/// From 100 µs to 30 s, in nanoseconds; shown in seconds. A bucket ends at each limit of an alert
+/// (compose/prometheus/check sees to it): between two bounds a percentile is guessed.
 struct duration_scale {
   static constexpr bool is_time = true;
   static constexpr double unit = 1e-9;
   static constexpr std::array<std::int64_t, 17> bounds = {
       100'000,       250'000,       500'000,       1'000'000,      2'500'000,     5'000'000,
-      10'000'000,    25'000'000,    50'000'000,    100'000'000,    250'000'000,   500'000'000,
+      10'000'000,    25'000'000,    50'000'000,    100'000'000,    200'000'000,   500'000'000,
       1'000'000'000, 2'500'000'000, 5'000'000'000, 10'000'000'000, 30'000'000'000};
 };
 using duration_histogram = histogram<duration_scale>;

@@ -1,6 +1,7 @@
 """named_metrics.py SCRAPE RULES DASHBOARD: every metric that the rules and the dashboard name must stand in the scrape,
 every label that they pick must be one of that metric's, and every value that they pick one that it has there; a job, one
-of prometheus.yml beside the rules. Errors are planted, and have to be found.
+of prometheus.yml beside the rules; what a percentile is compared with, the bound of a bucket. Errors are planted, and have
+to be found.
 named_metrics.py DASHBOARD: its expressions as rules, for promtool to read. Used by `check`.
 """
 
@@ -18,6 +19,7 @@ WORDS = set("""
 """.split())
 METRIC = re.compile(r"\b([a-z_:][a-z0-9_:]*)\b(\{[^}]*\})?")
 LABEL = re.compile(r'([a-z_]+)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"')
+PERCENTILE = re.compile(r"histogram_quantile\([^>]*?(\w+_bucket)[^>]*>\s*([\d.]+)")
 # Each has one error.
 PLANTED = [
     "sum(repasse_payments_waitin)",
@@ -26,6 +28,7 @@ PLANTED = [
     'repasse_payments_posted_total{outcome!="conflicts"}',
     'repasse_payments_posted_total{outcome=~"accepted|taken_inn"}',
     'up{job="repase"}',
+    "histogram_quantile(0.99, rate(repasse_accept_duration_seconds_bucket[5m])) > 0.15",
 ]
 
 
@@ -86,6 +89,9 @@ def errors_of(expression, said, jobs):
             for each in values_of(operator, value):
                 if not any(re.fullmatch(each, one) for one in known[label]):
                     yield f"no {name} has {label}={each}"
+    for name, limit in PERCENTILE.findall(expression):
+        if float(limit) not in map(float, said.get(name, {}).get("le", ())):
+            yield f"no bucket of {name} ends at {limit}"
 
 
 def print_rules(dashboard):
