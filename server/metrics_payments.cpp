@@ -53,6 +53,9 @@ void add_outcomes(metric_set& to, const flow_counters& flow) {
   to.value(flow.refused_choices, {{"write", "choice"}});
   to.value(flow.refused_doubts, {{"write", "doubt"}});
   to.value(flow.refused_rejections, {{"write", "rejection"}});
+  to.counter("repasse_declarations_ended_total", "Declarations of administrators that were acted on.");
+  to.value(flow.declared, {{"how", "carried_out"}});
+  to.value(flow.set_aside, {{"how", "set_aside"}});
   to.counter("repasse_settle_mismatches_total", "Taken by a processor that the row does not name.",
              flow.mismatches);
   to.counter("repasse_settle_missing_total", "Taken by a processor, and without a row.", flow.missing);
@@ -79,6 +82,10 @@ void add_held(metric_set& to, const metrics_source& from) {
            oldest([](const reactor_figures& one) { return one.oldest_waiting; }));
   to.gauge("repasse_oldest_in_doubt_seconds", "Age of the payment that is longest in doubt here.",
            oldest([](const reactor_figures& one) { return one.oldest_in_doubt; }));
+  to.gauge("repasse_declarations_pending", "Declarations of administrators that are still to be carried out.",
+           sum([](const report& one) { return one.figures.declared; }));
+  to.gauge("repasse_oldest_declaration_seconds", "Age of the oldest of those.",
+           oldest([](const reactor_figures& one) { return one.oldest_declared; }));
 }
 
 void add_times(metric_set& to, const flow_counters& flow, const flow_figures& figures) {

@@ -134,6 +134,10 @@ public:
   /// Ages; 0 if there is none. In doubt is counted from when this reactor came to know of it.
   [[nodiscard]] std::chrono::nanoseconds oldest_waiting() const;
   [[nodiscard]] std::chrono::nanoseconds oldest_in_doubt() const;
+  /// Payments in doubt here of which something is declared that is still to be carried out, and how long ago
+  /// the first of it was declared; 0 if there is none.
+  [[nodiscard]] std::size_t declared() const { return words_.size(); }
+  [[nodiscard]] std::chrono::nanoseconds oldest_declared() const;
   /// When the last confirmed beat was sent; the beginning of time without an epoch.
   [[nodiscard]] steady_time last_beat() const { return last_beat_; }
   /// The ledger answers, had room for the last payment, and fewer wait than are allowed.
@@ -201,7 +205,7 @@ private:
       boost::intrusive::list_base_hook<boost::intrusive::tag<struct age_tag>,
                                        boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
   /// What an administrator has declared of a payment.
-  struct word {
+  struct word : hook {
     payment_status outcome = payment_status::rejected;
     wall_time requested_at{};
     steady_time since{}; ///< or later
@@ -350,6 +354,7 @@ private:
                          boost::intrusive::constant_time_size<false>>
       oldest_doubts_;
   std::size_t in_doubt_ = 0;
+  linked<word> words_; ///< that stand
   std::vector<std::uint64_t> recoveries_;
 
   batcher<entry> appends_;

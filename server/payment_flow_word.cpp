@@ -5,6 +5,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 namespace repasse {
 namespace {
 
@@ -47,9 +49,18 @@ void payment_flow::hear(const declaration& told, steady_time declared) {
     if (one.id != told.id) continue;
     if (!one.declared) one.wake.notify();
     if (one.hook::is_linked()) one.hook::unlink(); // it takes no trial from those who may be sent
-    one.declared = word{told.outcome, told.requested_at, declared};
+    one.declared = word{{}, told.outcome, told.requested_at, declared};
+    if (!one.declared->is_linked()) words_.push_back(*one.declared);
     one.pace_max = word_look; // also of one that its processor refuses
   }
+}
+
+std::chrono::nanoseconds payment_flow::oldest_declared() const {
+  const steady_time now = clock_.now();
+  std::chrono::nanoseconds age{0};
+  for (const word& one : words_)
+    age = std::max(age, now - one.since);
+  return age;
 }
 
 /// What was declared of a payment of which its processor, `asked` at that time, has said nothing or that it

@@ -356,6 +356,8 @@ reactor_figures reactor::figures(steady_time now) const {
   made.in_doubt = flow_.in_doubt();
   made.oldest_waiting = flow_.oldest_waiting();
   made.oldest_in_doubt = flow_.oldest_in_doubt();
+  made.declared = flow_.declared();
+  made.oldest_declared = flow_.oldest_declared();
   for (const auto& one : processors_) {
     reactor_figures::of_processor& seen = made.processors.emplace_back();
     for (std::size_t i = 0; i < seen.seen.size(); ++i)

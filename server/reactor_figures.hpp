@@ -24,6 +24,8 @@ struct reactor_figures {
   std::size_t in_doubt = 0;
   std::chrono::nanoseconds oldest_waiting{0};
   std::chrono::nanoseconds oldest_in_doubt{0};
+  std::size_t declared = 0; ///< of payments in doubt, and not carried out yet
+  std::chrono::nanoseconds oldest_declared{0};
 
   struct of_processor {
     std::array<std::uint64_t, static_cast<std::size_t>(evidence::count)> seen{};

@@ -4,6 +4,7 @@
 #define BOOST_TEST_MODULE doubt
 #include "test/comes.hpp"
 #include "test/end_to_end/payer.hpp"
+#include "test/end_to_end/scraped_metrics.hpp"
 #include "test/integration/postgres_server.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -25,6 +26,7 @@ constexpr auto landing_max = 3 * 60s; // a declared rejection waits a minute beh
 constexpr std::size_t cheap = 0;
 constexpr std::size_t dear = 1;
 const std::string admin_token = "an-admin-token-of-32-characters!";
+const std::string ended = "repasse_declarations_ended_total";
 const std::string ask = R"({"action":"ask"})";
 const std::string long_ago = "2025-07-15T12:34:56.789Z";
 
@@ -48,6 +50,7 @@ struct overseen : payer {
   bool becomes(std::size_t number, std::string_view status, std::chrono::milliseconds limit = patience) {
     return comes([&] { return status_of(number) == status; }, limit);
   }
+  scraped_metrics scrape() { return scraped_metrics::of(caller); }
   void post(std::size_t number) {
     BOOST_TEST(caller.call("POST", "/payments", payment_body(number)).status == 202U);
   }
@@ -199,6 +202,7 @@ BOOST_AUTO_TEST_CASE(what_is_declared_while_a_processor_is_silent_is_set_aside_o
   running_stack::stack.simulators[cheap].signal(SIGCONT);
   BOOST_TEST(answer.status == 202U, answer.body);
   BOOST_TEST(comes([this] { return is_in_trail(1, R"("event":"declaration set aside")"); }, patience));
+  BOOST_TEST(comes([this] { return scrape()[ended + "{how=\"set_aside\"}"] == 1; }, patience));
   BOOST_TEST(status_of(1) == "unknown");
   be_hostile(cheap, "none"); // and all goes on as without it
   BOOST_TEST(becomes(1, "processed"));
@@ -219,6 +223,8 @@ BOOST_AUTO_TEST_CASE(a_payment_declared_rejected_is_never_sent_again_and_one_tha
   BOOST_TEST(answer.body.starts_with(R"({"declared":"rejected","processorSays":"missing",)"), answer.body);
   const auto declared = std::chrono::steady_clock::now();
   sleep_for(3s); // so that it is heard of
+  BOOST_TEST(comes([this] { return scrape()["repasse_declarations_pending"] == 1; }, patience));
+  BOOST_TEST(scrape()["repasse_oldest_declaration_seconds"] > 1);
   be_hostile(dear, "none");
 
   BOOST_TEST(becomes(2, "unknown", 3 * 30s));
@@ -228,6 +234,10 @@ BOOST_AUTO_TEST_CASE(a_payment_declared_rejected_is_never_sent_again_and_one_tha
   BOOST_TEST(status_of(1) == "unknown");
   BOOST_TEST(becomes(1, "rejected", landing_max));
   BOOST_TEST((std::chrono::steady_clock::now() - declared > 55s));
+  BOOST_TEST(comes([this] { return scrape()["repasse_declarations_pending"] == 0; }, patience));
+  const scraped_metrics told = scrape();
+  BOOST_TEST(told["repasse_oldest_declaration_seconds"] == 0);
+  BOOST_TEST(told[ended + "{how=\"carried_out\"}"] == 1);
   BOOST_TEST(!has_taken(dear, 1));
   BOOST_TEST(!has_taken(cheap, 1));
   BOOST_TEST(is_in_trail(1, R"("event":"declared rejected")"), trail_of(1));
