@@ -108,7 +108,7 @@ void log_sink::sink_it_(const spdlog::details::log_msg& line) {
     ++figures_.dropped[line.level];
   } else if (bound_.admits(line.level, text, now)) {
     put(line);
-  } else {
+  } else if (line.level >= level_) {
     ++figures_.dropped[line.level];
   }
   tell_dropped(now);

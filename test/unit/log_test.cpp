@@ -232,6 +232,13 @@ BOOST_AUTO_TEST_CASE(what_is_below_the_level_is_not_written) {
   BOOST_TEST(to.sink->recent().size() == 2U); // the dashboard sees it all the same
 }
 
+BOOST_AUTO_TEST_CASE(what_is_below_the_level_is_not_dropped_either_however_much_it_is) {
+  piped_log to(log_format::text, log_level::error);
+  for (int i = 0; i < 1'000; ++i)
+    to.log->info("opens");
+  BOOST_TEST(to.sink->figures().dropped[spdlog::level::info] == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(the_last_fifty_lines_are_kept_without_debug_and_traces) {
   piped_log to(log_format::text);
   for (int i = 1; i <= 60; ++i)
