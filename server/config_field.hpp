@@ -44,6 +44,18 @@ std::string read_duration(std::string_view text, config& to, std::size_t) {
   return {};
 }
 
+/// The same, or 0.
+template <auto Member, std::int64_t MinMs>
+std::string read_duration_or_zero(std::string_view text, config& to, std::size_t processor) {
+  if (parse_duration(text) == std::chrono::milliseconds{0}) {
+    to.*Member = {};
+    return {};
+  }
+  std::string error = read_duration<Member, MinMs>(text, to, processor);
+  if (!error.empty()) error += ", or 0s";
+  return error;
+}
+
 template <auto Member>
 std::string show_duration(const config& from, std::size_t) {
   return duration_text(from.*Member);

@@ -71,7 +71,7 @@ constexpr config_variable table[] = {
     {"ALLOW_PURGE", "false", "POST /purge-payments without the admin token", none,
      read_flag<&config::allow_purge>, show_flag<&config::allow_purge>},
     {"RECONCILE_EVERY", "1h", "how often the books are compared with the processors'; 0s: only when told",
-     none, read_duration<&config::reconcile_every, 0>, show_duration<&config::reconcile_every>},
+     none, read_duration_or_zero<&config::reconcile_every, 1'000>, show_duration<&config::reconcile_every>},
     {"PROCESSOR_<NAME>_ADMIN_TOKEN", "", "lets its own summary be read, for reconciliation", secret,
      read_processor_token, show_processor_token},
     {"PROCESSOR_<NAME>_CA_FILE", "", "PEM, who may sign its certificate, for https://; else the system's",

@@ -302,7 +302,9 @@ BOOST_AUTO_TEST_CASE(a_processor_may_have_an_admin_token_which_is_never_printed)
     BOOST_TEST(line.find("not-to-be-seen") == line.npos);
   BOOST_TEST(refuses("PROCESSOR_DEFAULT_ADMIN_TOKEN", "two words"));
   BOOST_TEST(refuses("PROCESSOR_DEFAULT_ADMIN_TOKEN", "one\r\nX-Other:"));
-  BOOST_TEST(refuses("RECONCILE_EVERY", "25h"));
+  for (const char* value : {"1ms", "999ms", "25h"})
+    BOOST_TEST(refuses("RECONCILE_EVERY", value), value);
+  BOOST_TEST((parsed({{"RECONCILE_EVERY", "1s"}}).value.value().reconcile_every == std::chrono::seconds{1}));
   BOOST_TEST(parsed({{"RECONCILE_EVERY", "0s"}}).value.value().reconcile_every.count() == 0);
 }
 
