@@ -6,9 +6,8 @@ std::optional<time_window> bisection::next() {
   while (!open_.empty()) {
     const part& top = open_.back();
     const bool is_small = top.window.from >= top.window.to;
-    const bool is_ours_alone = top.theirs.requests == 0 && top.ours.requests <= few;
+    const bool is_ours_alone = top.theirs.requests == 0;
     if (is_small || is_ours_alone || questions_left_ == 0) {
-      is_cut_ = is_cut_ || !(is_small || is_ours_alone);
       found_.push_back(top);
       open_.pop_back();
       continue;

@@ -1,5 +1,5 @@
 // Finds out in which parts of a window two books differ, by asking for the sums of ever smaller parts. Pure:
-// it is given the answers. The reconciler drives it.
+// it is given the answers. A run of the reconciler drives it.
 #pragma once
 
 #include "storage/ledger.hpp"
@@ -34,17 +34,11 @@ public:
   /// Where the books differ, earliest first: a millisecond each, or a part that they have nothing of, or
   /// where the questions ended. To be read once next() is empty.
   [[nodiscard]] const std::vector<part>& found() const { return found_; }
-  /// The questions did not suffice.
-  [[nodiscard]] bool is_cut() const { return is_cut_; }
 
 private:
-  /// Ours that one question each may be asked about.
-  static constexpr std::uint64_t few = 100;
-
   std::vector<part> open_; ///< earliest last: depth first, so that few are open at once
   std::vector<part> found_;
   std::size_t questions_left_;
-  bool is_cut_ = false;
 };
 
 } // namespace repasse

@@ -1,18 +1,15 @@
-// Compares the books with each processor's own summary, over windows that are closed, and follows a
-// difference down to single payments: what a processor has taken and we have open is settled, what cannot be
-// explained is kept as a finding. The eldest does so by itself every RECONCILE_EVERY, any instance when it is
-// told to, and `repasse reconcile`; the turn in the store sees to it that one does at a time. One question at
-// a time, with pauses, past the breaker: it never sends a payment, and never changes one but by a settle,
-// which any witness may bring.
+// Compares the books with each processor's own summary, over windows that are closed. The eldest does so by
+// itself every RECONCILE_EVERY, any instance when it is told to, and `repasse reconcile`; the turn in the
+// store sees to it that one does at a time. What a comparison is, comparison.hpp says: it never sends a
+// payment, and never changes one but by a settle, which any witness may bring.
 #pragma once
 
-#include "server/bisection.hpp"
+#include "server/comparison.hpp"
 #include "server/processor.hpp"
 #include "storage/ledger.hpp"
 #include "storage/reconciliations.hpp"
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <span>
 
@@ -37,14 +34,13 @@ public:
     std::int64_t holder = 1;                    ///< of the turn: draw_holder()
     /// A call under way may land with a `requestedAt` as old as its hard limit.
     std::chrono::milliseconds margin{35'000};
-    std::chrono::nanoseconds pause = std::chrono::milliseconds{2}; ///< between two questions
-    std::size_t questions_max = 20'000;                            ///< of one run
+    comparison::config one{};
   };
   /// Two lives of one reactor must not be taken for each other.
   [[nodiscard]] static std::int64_t draw_holder();
-  /// How a payment that was taken comes into the books; it may be booked a little later.
   using settler = std::function<void(const settle_item&)>;
 
+  /// `settle` as in comparison::calls.
   reconciler(clock& time, ledger& books, reconciliations& store,
              std::span<const std::unique_ptr<processor>> processors, settler settle, const config& settings);
 
@@ -61,34 +57,12 @@ public:
   [[nodiscard]] reconciliations& store() const { return store_; }
 
 private:
-  /// One run, and what it has come to know.
-  struct course {
-    reconciliation_run run;
-    std::size_t questions = 0;
-    std::size_t findings = 0;
-    std::size_t left_open = 0;
-    std::map<payment_id, holding> asked;
-  };
-
   task<> live(std::function<bool()> is_eldest);
   task<begun> take(std::chrono::milliseconds period);
   task<> take_turn_through();
   task<bool> reconcile(processor_index at);
-  task<std::string> compare(course& of);
-  task<std::string> compare_by_id(course& of);
-  task<std::string> look_at_ours(course& of, bisection::part part);
-  task<std::string> look_for_theirs(course& of, bisection::part part);
-  [[nodiscard]] static processor_total unexplained(const course& of, const bisection::part& part);
-  task<std::string> ask_among(course& of, const bisection::part& part, page_query query);
-  task<std::string> ask_about(course& of, payment_record row);
-  task<std::string> look_again(course& of);
-  task<bool> is_mended(course& of, reconciliation_finding finding);
-  task<std::optional<bisection::part>> both(course& of, time_window window);
-  task<std::optional<std::vector<payment_record>>> rows_of(page_query query, std::size_t rows_max);
-  task<std::optional<std::vector<payment_record>>> settled_within(course& of, const bisection::part& part);
   task<std::optional<wall_time>> first_requested(processor_index at, wall_time end);
-  task<bool> breathe(course& of);
-  task<std::string> keep(course& of, reconciliation_finding finding, std::string words);
+  task<bool> keep_turn();
 
   clock& clock_;
   ledger& ledger_;

@@ -88,17 +88,28 @@ struct reconciled_house {
             R"(,"requestedAt":")" + to_string(time) + "\"}");
     BOOST_REQUIRE(answer.status == 200U);
   }
-  /// Our row of one that default has, settled and in the books.
-  void settle(std::size_t number, std::int64_t cents, wall_time time) const {
-    const std::int64_t millis = time.time_since_epoch().count();
+  /// Our row of one that default has, settled.
+  void add_row(std::size_t number, std::int64_t cents, wall_time time) const {
     const std::string at = "timestamptz '" + to_string(time) + "'";
+    database.sql("INSERT INTO payments VALUES ('" + requests::id_of(number) + "', " + std::to_string(cents) +
+                 ", " + at + ", " + at + ", " + at + ", 0, 999999, 1, 1, 3, " + of_default + ")");
+  }
+  /// One more in our sums.
+  void add_delta(std::int64_t cents, wall_time time) const {
+    const std::int64_t millis = time.time_since_epoch().count();
     const std::string amount = std::to_string(cents);
-    database.sql("BEGIN; INSERT INTO payments VALUES ('" + requests::id_of(number) + "', " + amount + ", " +
-                 at + ", " + at + ", " + at + ", 0, 999999, 1, 1, 3, " + of_default +
-                 "); INSERT INTO deltas (second, processor, requests, " +
-                 "amount_cents, millis, cents) VALUES (" + std::to_string(millis / 1000) + ", " + of_default +
-                 ", 1, " + amount + ", '{" + std::to_string(millis % 1000) + "}', '{" + amount +
-                 "}'); COMMIT");
+    database.sql("INSERT INTO deltas (second, processor, requests, amount_cents, millis, cents) VALUES (" +
+                 std::to_string(millis / 1000) + ", " + of_default + ", 1, " + amount + ", '{" +
+                 std::to_string(millis % 1000) + "}', '{" + amount + "}')");
+  }
+  void settle(std::size_t number, std::int64_t cents, wall_time time) const {
+    add_row(number, cents, time);
+    add_delta(cents, time);
+  }
+  /// What was compared since the start is forgotten, as if the servers had been away for a minute.
+  void forget_runs() const {
+    BOOST_REQUIRE(comes([&] { return status(0) == "done"; }));
+    database.sql("TRUNCATE reconciliation_runs");
   }
   /// One in doubt there, of an owner whom nobody knows: nobody else takes care of it.
   void doubt(std::size_t number, std::int64_t cents, wall_time time) const {
@@ -107,12 +118,28 @@ struct reconciled_house {
                  ")");
   }
 
-  [[nodiscard]] std::string kind_of(const boost::json::value& run, std::size_t number) const {
+  /// Of that payment; null if there is none.
+  [[nodiscard]] static boost::json::value finding_of(const boost::json::value& run, std::size_t number) {
     for (const auto& one : run.at("findings").as_array())
       if (one.at("correlationId").is_string() &&
           one.at("correlationId").as_string() == requests::id_of(number))
-        return std::string(one.at("kind").as_string()) + " " + std::string(one.at("state").as_string());
-    return "none";
+        return one;
+    return nullptr;
+  }
+  /// Of no payment that is known, and of a window with this millisecond.
+  [[nodiscard]] static boost::json::value finding_at(const boost::json::value& run, wall_time time) {
+    for (const auto& one : run.at("findings").as_array())
+      if (one.at("correlationId").is_null() && one.at("from").as_string() <= to_string(time) &&
+          one.at("to").as_string() >= to_string(time))
+        return one;
+    return nullptr;
+  }
+  [[nodiscard]] static std::string words_of(const boost::json::value& finding) {
+    if (finding.is_null()) return "none";
+    return std::string(finding.at("kind").as_string()) + " " + std::string(finding.at("state").as_string());
+  }
+  [[nodiscard]] static std::string kind_of(const boost::json::value& run, std::size_t number) {
+    return words_of(finding_of(run, number));
   }
 
   postgres_server database;
@@ -148,9 +175,7 @@ private:
 BOOST_FIXTURE_TEST_SUITE(reconciliation, reconciled_house)
 
 BOOST_AUTO_TEST_CASE(differences_of_each_kind_are_mended_or_told_under_load) {
-  // What was compared since the start is forgotten, as if the server had been away for a minute.
-  BOOST_REQUIRE(comes([&] { return status(0) == "done"; }, 20s));
-  database.sql("TRUNCATE reconciliation_runs");
+  forget_runs();
   posting load(*servers[0]);
   const wall_time time = ago(50s);
   for (std::size_t i = 100; i < 140; ++i) { // equal ones around
@@ -173,16 +198,11 @@ BOOST_AUTO_TEST_CASE(differences_of_each_kind_are_mended_or_told_under_load) {
   BOOST_TEST(kind_of(run, 2) == "ours-not-theirs open");
   BOOST_TEST(kind_of(run, 4) == "other-amount open");
   BOOST_TEST(kind_of(run, 5) == "other-time open");
-  std::size_t strange = 0;
-  for (const auto& one : run.at("findings").as_array())
-    if (one.at("correlationId").is_null()) {
-      ++strange;
-      BOOST_TEST(one.at("kind").as_string() == "theirs-not-ours");
-      BOOST_TEST(one.at("from").as_string() == to_string(time + 102ms));
-      BOOST_TEST(one.at("to").as_string() == to_string(time + 102ms));
-      BOOST_TEST(one.at("theirs").at("totalRequests").as_int64() == 1);
-    }
-  BOOST_TEST(strange == 1U);
+  const boost::json::value strange = finding_at(run, time + 102ms);
+  BOOST_TEST(words_of(strange) == "theirs-not-ours open");
+  BOOST_TEST(strange.at("from").as_string() == to_string(time + 102ms));
+  BOOST_TEST(strange.at("to").as_string() == to_string(time + 102ms));
+  BOOST_TEST(strange.at("theirs").at("totalRequests").as_int64() == 1);
   BOOST_TEST(run.at("findings").as_array().size() == 5U);
   payer client{servers[0]->caller()};
   const auto settled = [&] {
@@ -197,10 +217,26 @@ BOOST_AUTO_TEST_CASE(differences_of_each_kind_are_mended_or_told_under_load) {
   take(2, "29.90", time + 101ms); // now they have it
   reconcile(0);
   const boost::json::value told = runs(0);
-  bool mended = false;
+  boost::json::value mended;
   for (const auto& one : told.at("reconciliations").as_array())
-    mended = mended || kind_of(one, 2) == "ours-not-theirs mended";
-  BOOST_TEST(mended);
+    if (!finding_of(one, 2).is_null()) mended = finding_of(one, 2);
+  BOOST_TEST(words_of(mended) == "ours-not-theirs mended");
+  const boost::json::array& history = mended.at("history").as_array();
+  BOOST_REQUIRE(history.size() == 2U);
+  BOOST_TEST(history[0].as_string().find("Z open: the processor does not have it") != std::string::npos);
+  BOOST_TEST(history[1].as_string().find("Z mended: the books agree now") != std::string::npos);
+
+  // Among payments of the load, once their time is over.
+  const wall_time amid = ago(2s);
+  doubt(8, 1990, amid);
+  take(8, "19.90", amid);
+  take(9, "3.90", amid + 1ms);
+  BOOST_REQUIRE(comes([&] { return amid < ago(37s); }, 60s));
+  const boost::json::value loaded = reconcile(1);
+  BOOST_TEST(kind_of(loaded, 8) == "not-settled mended");
+  BOOST_TEST(words_of(finding_at(loaded, amid + 1ms)) == "theirs-not-ours open");
+  BOOST_TEST(loaded.at("findings").as_array().size() == 2U);
+  BOOST_TEST(loaded.at("ours").at("totalRequests").as_int64() > 100);
   BOOST_TEST(load.posted > 100U);
   BOOST_TEST(load.refused == 0U);
   const boost::json::value first = runs(0, "?limit=1");
@@ -208,6 +244,38 @@ BOOST_AUTO_TEST_CASE(differences_of_each_kind_are_mended_or_told_under_load) {
   const std::string cursor(first.at("next").as_string());
   BOOST_TEST(runs(0, "?limit=1&cursor=" + cursor).at("reconciliations").at(0).at("id").as_int64() <
              first.at("reconciliations").at(0).at("id").as_int64());
+}
+
+BOOST_AUTO_TEST_CASE(sums_that_are_not_those_of_their_payments_are_findings) {
+  forget_runs();
+  const wall_time time = ago(50s);
+  settle(31, 1990, time);
+  take(31, "19.90", time);
+  add_delta(500, time + 10ms);
+  add_row(32, 700, time + 20ms);
+  take(32, "7.00", time + 20ms);
+  add_row(33, 800, time + 30ms);
+  add_delta(900, time + 30ms);
+  take(33, "8.00", time + 30ms);
+  const boost::json::value run = reconcile(1);
+  BOOST_TEST_MESSAGE(boost::json::serialize(run));
+  BOOST_TEST(run.at("status").as_string() == "done");
+  BOOST_TEST(!run.at("matched").as_bool());
+  BOOST_TEST(run.at("findings").as_array().size() == 3U);
+  BOOST_TEST(words_of(finding_at(run, time + 10ms)) == "ours-not-theirs open");
+  BOOST_TEST(words_of(finding_at(run, time + 20ms)) == "theirs-not-ours open");
+  BOOST_TEST(words_of(finding_at(run, time + 30ms)) == "other-amount open");
+  const finished_run command = run_repasse({"reconcile"}, settings());
+  BOOST_TEST(command.status == 1, command.errors);
+  BOOST_TEST(command.output.find("other-amount     unknown payment") != command.output.npos, command.output);
+  add_delta(700, time + 20ms);
+  reconcile(0);
+  boost::json::value again;
+  const boost::json::value told = runs(0);
+  for (const auto& one : told.at("reconciliations").as_array())
+    if (one.at("id") == run.at("id")) again = one;
+  BOOST_TEST(words_of(finding_at(again, time + 20ms)) == "theirs-not-ours mended");
+  BOOST_TEST(words_of(finding_at(again, time + 30ms)) == "other-amount open");
 }
 
 BOOST_AUTO_TEST_CASE(without_a_token_what_is_in_doubt_is_asked_for_one_by_one) {
@@ -247,9 +315,23 @@ BOOST_AUTO_TEST_CASE(a_silent_processor_holds_up_no_payment_and_what_a_killed_in
   payer client{servers[1]->caller()};
   BOOST_TEST(client.caller.call("POST", "/payments", requests::payment_body(7)).status == 202U);
   BOOST_REQUIRE(comes([&] { return status(1) == "running"; }, 3s));
+  const boost::json::value begun = newest(1);
   servers[0]->end(SIGKILL);
   simulators[0].signal(SIGCONT);
-  BOOST_TEST(comes([&] { return status(1) == "done"; }, 60s)); // once the turn has lapsed, within 15 s
+  const auto is_ended = [&] {
+    bool is_done = false;
+    bool is_any_running = false;
+    const boost::json::value told = runs(1);
+    for (const auto& one : told.at("reconciliations").as_array()) {
+      is_any_running = is_any_running || one.at("status").as_string() == "running";
+      if (one.at("id") != begun.at("id")) continue;
+      is_done = one.at("status").as_string() == "done";
+      BOOST_TEST(one.at("from") == begun.at("from"));
+      BOOST_TEST(one.at("to") == begun.at("to"));
+    }
+    return is_done && !is_any_running;
+  };
+  BOOST_TEST(comes(is_ended, 60s)); // once the turn has lapsed, within 15 s
 }
 
 BOOST_AUTO_TEST_CASE(a_wrong_token_and_a_dead_processor_end_the_run_with_an_error) {
