@@ -194,7 +194,6 @@ void add_intake(metric_set& to, const metrics_source& from) {
              imports.put_back);
 }
 
-/// Findings and the last end are those that this process has come to know by turns of its own.
 void add_reconciliation(metric_set& to, const metrics_source& from) {
   const reconciliation_figures compared =
       sum_of(from.counted, [](const reactor_report& one) { return one.figures.compared; });
@@ -203,12 +202,15 @@ void add_reconciliation(metric_set& to, const metrics_source& from) {
   to.value(compared.failed, {{"status", "failed"}});
   to.counter("repasse_reconciliation_mended_total", "Payments that a comparison has settled.",
              compared.mended);
-  to.gauge("repasse_reconciliation_findings_open", "Differences that nothing explains.");
+  to.gauge("repasse_reconciliation_findings_open",
+           "Differences that nothing explains, as the eldest counts them; 0 for all others.");
   const open_findings open = compared.open.value_or(open_findings{});
   to.value(std::accumulate(open.begin(), open.end(), std::uint64_t{0}));
-  to.gauge("repasse_reconciliation_last_end_timestamp_seconds", "When the last turn ended; 0: none has.");
-  to.value(compared.last_end ? std::chrono::duration<double>(compared.last_end->time_since_epoch()).count()
-                             : 0.0);
+  to.gauge("repasse_reconciliation_until_timestamp_seconds",
+           "Up to when all payments are compared, as the eldest has it; 0: not known.");
+  to.value(std::chrono::duration<double>(compared.until.value_or(wall_time{}).time_since_epoch()).count());
+  to.gauge("repasse_reconciliation_period_seconds", "RECONCILE_EVERY; 0: only when told.",
+           std::chrono::nanoseconds{from.settings.reconcile_every});
 }
 
 } // namespace

@@ -16,12 +16,12 @@
 namespace repasse {
 
 struct reconciliation_figures {
-  std::uint64_t done = 0;              ///< runs
-  std::uint64_t failed = 0;            ///< runs
-  std::uint64_t mended = 0;            ///< payments that it has settled
-  std::optional<open_findings> open{}; ///< of all instances, as of its last turn; empty before that
-  std::optional<wall_time> last_end{}; ///< of a turn
-  std::chrono::nanoseconds last_took{0};
+  std::uint64_t done = 0;   ///< runs
+  std::uint64_t failed = 0; ///< runs, and those that could not begin
+  std::uint64_t mended = 0; ///< payments that it has settled
+  // Of all instances, as the store has it.
+  std::optional<open_findings> open{}; ///< as the eldest counts them once a minute; empty for all others
+  std::optional<wall_time> until{};    ///< up to when all processors were compared; empty: not known
 
   void add(const reconciliation_figures& other);
 };
@@ -50,19 +50,29 @@ public:
   enum class begun : std::uint8_t { yes, under_way, unavailable };
   /// Begins now, in the background; no answer to wait for.
   task<begun> begin();
-  /// The same to its end.
+  /// The same to its end; `unavailable` also if it did not come to one with every processor.
   task<begun> run();
 
   [[nodiscard]] const reconciliation_figures& figures() const { return figures_; }
   [[nodiscard]] reconciliations& store() const { return store_; }
 
 private:
+  enum class ended : std::uint8_t { compared, not_begun, turn_lost };
+  struct next_run {
+    time_window window;
+    bool is_repeated = false; ///< it did not come to its end before
+  };
+
   task<> live(std::function<bool()> is_eldest);
   task<begun> take(std::chrono::milliseconds period);
-  task<> take_turn_through();
-  task<bool> reconcile(processor_index at);
+  task<> take_turn_in_background();
+  task<bool> take_turn_through();
+  task<ended> reconcile(processor_index at);
+  task<std::optional<next_run>> find_next(processor_index at);
   task<std::optional<wall_time>> first_requested(processor_index at, wall_time end);
   task<bool> keep_turn();
+  task<> look_at_store();
+  void tell(const reconciliation_run& run, std::size_t left_open) const;
 
   clock& clock_;
   ledger& ledger_;
@@ -71,6 +81,7 @@ private:
   settler settle_;
   config config_;
   steady_time turn_kept_{};
+  std::optional<steady_time> looked_; ///< at the store; empty: it is to be looked at
   reconciliation_figures figures_;
   task_group tasks_;
 };

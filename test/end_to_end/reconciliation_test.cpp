@@ -3,6 +3,7 @@
 #define BOOST_TEST_MODULE reconciliation
 #include "test/comes.hpp"
 #include "test/end_to_end/payer.hpp"
+#include "test/end_to_end/scraped_metrics.hpp"
 #include "test/integration/postgres_server.hpp"
 
 #include <boost/json/parse.hpp>
@@ -12,6 +13,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -39,7 +41,11 @@ struct reconciled_house {
             {"PROCESSOR_FALLBACK_URL", simulators[1].url()},
             {"PROCESSOR_DEFAULT_ADMIN_TOKEN", "123"}};
   }
-  void start(std::size_t i) { servers[i] = std::make_unique<server_process>(settings()); }
+  void start(std::size_t i, const std::string& every = "1h") {
+    variables how = settings();
+    how["RECONCILE_EVERY"] = every;
+    servers[i] = std::make_unique<server_process>(how);
+  }
   [[nodiscard]] bool is_ready(std::size_t i) const {
     return servers[i]->caller().call("GET", "/readyz").status == 200U;
   }
@@ -110,6 +116,10 @@ struct reconciled_house {
   void forget_runs() const {
     BOOST_REQUIRE(comes([&] { return status(0) == "done"; }));
     database.sql("TRUNCATE reconciliation_runs");
+  }
+  [[nodiscard]] double figure(std::size_t i, const std::string& name) const {
+    http_caller from = servers[i]->caller();
+    return scraped_metrics::of(from)["repasse_reconciliation_" + name];
   }
   /// One in doubt there, of an owner whom nobody knows: nobody else takes care of it.
   void doubt(std::size_t number, std::int64_t cents, wall_time time) const {
@@ -276,6 +286,40 @@ BOOST_AUTO_TEST_CASE(sums_that_are_not_those_of_their_payments_are_findings) {
     if (one.at("id") == run.at("id")) again = one;
   BOOST_TEST(words_of(finding_at(again, time + 20ms)) == "theirs-not-ours mended");
   BOOST_TEST(words_of(finding_at(again, time + 30ms)) == "other-amount open");
+}
+
+BOOST_AUTO_TEST_CASE(a_new_process_shows_what_is_open_and_compares_by_itself_as_often_as_it_is_told) {
+  forget_runs();
+  settle(41, 1990, ago(50s));
+  BOOST_TEST(kind_of(reconcile(0), 41) == "ours-not-theirs open");
+  for (const auto& one : servers)
+    one->end(SIGTERM);
+  start(0, "0s");
+  const auto shows = [&] {
+    return figure(0, "findings_open") == 1 && figure(0, "until_timestamp_seconds") > 0;
+  };
+  BOOST_TEST(comes(shows, 30s));
+  BOOST_TEST(figure(0, "period_seconds") == 0);
+  BOOST_TEST(figure(0, "runs_total{status=\"done\"}") == 0);
+  servers[0]->end(SIGTERM);
+  start(0, "1s");
+  std::set<std::string> begun;
+  const auto is_thrice = [&] { return begun.insert(latest(0)).second && begun.size() == 4; };
+  BOOST_TEST(comes(is_thrice, 60s));
+  BOOST_TEST(figure(0, "runs_total{status=\"done\"}") >= 4);
+  BOOST_TEST(figure(0, "findings_open") == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_turn_that_cannot_begin_is_a_failed_one_and_is_tried_again_soon) {
+  BOOST_REQUIRE(comes([&] { return status(0) == "done"; }));
+  const std::string before = latest(0);
+  database.sql("ALTER TABLE reconciliation_runs RENAME TO hidden");
+  BOOST_REQUIRE(comes([&] { return begin(0) == 202U; }, 40s));
+  BOOST_TEST(comes([&] { return figure(0, "runs_total{status=\"failed\"}") >= 2; }));
+  BOOST_TEST(servers[0]->log().find("reconciliation with default does not begin") != std::string::npos);
+  database.sql("ALTER TABLE hidden RENAME TO reconciliation_runs");
+  BOOST_TEST(latest(0) == before);
+  BOOST_TEST(comes([&] { return latest(0) != before; }, 60s)); // once the turn has lapsed, within 15 s
 }
 
 BOOST_AUTO_TEST_CASE(without_a_token_what_is_in_doubt_is_asked_for_one_by_one) {

@@ -397,6 +397,30 @@ BOOST_AUTO_TEST_CASE(a_silent_processor_fails_the_run_and_the_next_begins_where_
   BOOST_TEST(books.told() == "ours-not-theirs open");
 }
 
+BOOST_AUTO_TEST_CASE(the_eldest_knows_what_is_open_without_a_turn_of_its_own_and_others_do_not_say) {
+  two_books books;
+  books.have(1, 100, 0s);
+  const reconciliation_run run = books.compare();
+  BOOST_TEST(!books.comparing().figures().open.has_value());
+  bool is_eldest = true;
+  books.comparing().start([&] { return is_eldest; });
+  books.pass(6s);
+  const reconciliation_figures& figures = books.comparing().figures();
+  BOOST_REQUIRE(figures.open.has_value());
+  BOOST_TEST((*figures.open)[static_cast<std::size_t>(finding_kind::ours_not_theirs)] == 1U);
+  BOOST_TEST((figures.until == run.window.to));
+  BOOST_TEST(figures.done == 1U);
+  reconciliation_finding another = run.findings.at(0);
+  another.payment = id_of(2);
+  BOOST_REQUIRE(run_now(books.store.keep_finding(run.id, another)));
+  books.pass(65s);
+  BOOST_TEST((*figures.open)[static_cast<std::size_t>(finding_kind::ours_not_theirs)] == 2U);
+  is_eldest = false;
+  books.pass(6s);
+  BOOST_TEST(!figures.open.has_value());
+  BOOST_TEST((figures.until == run.window.to));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace repasse
