@@ -32,6 +32,7 @@ event_feed::event_feed(clock& time, ledger& books, sources from, const redis_nam
       settings_(settings),
       all_(all),
       instance_(std::move(instance)),
+      begun_(time.now()),
       overview_(settings, instance_),
       tasks_(time) {}
 
@@ -52,14 +53,10 @@ std::string event_feed::beginning(std::string_view last_event_id) const {
 task<> event_feed::make_snapshots() {
   event pause(clock_);
   steady_time due = clock_.now();
-  steady_time looked_at{};
   for (;;) {
     due = std::max(due + period, clock_.now());
     co_await pause.wait_until(due);
-    const bool has_viewers = all_.connections().viewers.load(std::memory_order_relaxed) > 0;
-    if (has_viewers) looked_at = clock_.now();
-    const bool goes_on_still = looked_at != steady_time{} && clock_.now() - looked_at < goes_on;
-    if (has_viewers || goes_on_still) co_await make_one();
+    co_await make_one();
   }
 }
 
@@ -69,32 +66,36 @@ task<> event_feed::make_one() {
   const auto reports = co_await all_.gather<reactor_report>(clock_, asked + reactors::gather_limit / 2, look);
   const wall_time wall = clock_.wall();
   overview_.begin(clock_.now());
-  wall_time started = wall;
+  see_own(reports, wall);
+  const bool others_answered = co_await read_others();
+  overview_.end(others_answered, wall);
+
+  auto made = std::make_shared<snapshot>();
+  made->id = wall.time_since_epoch().count();
+  made->point = overview_.now();
+  if (all_.connections().viewers.load(std::memory_order_relaxed) > 0) {
+    co_await read_books();
+    overview::more of;
+    of.wall = wall;
+    of.uptime_seconds = std::chrono::duration<double>(clock_.now() - begun_).count();
+    of.reports = &reports;
+    of.books = are_books_known_ ? &books_ : nullptr;
+    of.are_books_current = are_books_current_;
+    of.viewers = all_.connections().viewers.load(std::memory_order_relaxed);
+    made->event = fmt::format("id: {}\nevent: snapshot\ndata: {}\n\n", made->id, overview_.json(of));
+  }
+  const std::shared_ptr<const snapshot> shared = std::move(made);
+  for (const auto& one : all_)
+    asio::post(one->get_executor(), [&to = *one, shared] { to.tell_viewers(shared); });
+}
+
+void event_feed::see_own(const std::vector<reactor_report>& reports, wall_time wall) {
   for (std::size_t i = 0; i < reports.size(); ++i) {
     if (reports[i].books.kind.empty()) continue; // it did not answer
-    started = std::min(started, reports[i].started);
     overview_.see(view_of(reports[i], instance_, static_cast<std::uint32_t>(i), clock_.now(), wall,
                           all_.is_draining()));
   }
   overview_.changed(instance_, changes_after(overview_.last_own_change()));
-  const bool others_answered = co_await read_others();
-  overview_.end(others_answered, wall);
-  co_await read_books();
-
-  overview::more of;
-  of.wall = wall;
-  of.uptime_seconds = std::chrono::duration<double>(wall - started).count();
-  of.reports = &reports;
-  of.books = are_books_known_ ? &books_ : nullptr;
-  of.are_books_current = are_books_current_;
-  of.viewers = all_.connections().viewers.load(std::memory_order_relaxed);
-  auto made = std::make_shared<snapshot>();
-  made->id = wall.time_since_epoch().count();
-  made->point = overview_.now();
-  made->event = fmt::format("id: {}\nevent: snapshot\ndata: {}\n\n", made->id, overview_.json(of));
-  const std::shared_ptr<const snapshot> shared = std::move(made);
-  for (const auto& one : all_)
-    asio::post(one->get_executor(), [&to = *one, shared] { to.tell_viewers(shared); });
 }
 
 /// While the ledger is away the copy in Redis, or what was known last.

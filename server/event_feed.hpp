@@ -1,6 +1,10 @@
-// The server-sent events of the dashboard: once a second, while somebody looks, one snapshot of the whole,
-// the same bytes for all viewers of the process. One per reactor: the first one's makes the snapshots and
-// tells the others, and each keeps the last minutes for who comes anew or comes back.
+// The server-sent events of the dashboard: once a second one snapshot of the whole, the same bytes for all
+// viewers of the process. One per reactor: the first one's makes the snapshots and tells the others, and each
+// keeps the last minutes for who comes anew or comes back.
+// The whole is looked at each second, whether somebody looks on or not: who opens the page because something
+// went wrong is to see how it came, and who was lost meanwhile. It costs a thousandth of a core; the
+// books, which are a query, and the text are made only for viewers. Always the whole, never the own process
+// alone: a curve must not jump because somebody came.
 #pragma once
 
 #include "server/overview.hpp"
@@ -20,9 +24,6 @@ namespace repasse {
 class event_feed {
 public:
   static constexpr std::size_t points_max = 300;
-  /// What was shown goes on being made for so long after the last viewer has gone, so that one who comes back
-  /// misses nothing.
-  static constexpr std::chrono::seconds goes_on{60};
 
   /// Null where there is none.
   struct sources {
@@ -38,7 +39,7 @@ public:
   struct snapshot {
     std::int64_t id = 0; ///< milliseconds since 1970
     overview::point point;
-    std::string event;
+    std::string event; ///< empty: nobody looks on
   };
   /// Another second.
   void remember(const snapshot& made) { points_.push_back({made.id, made.point}); }
@@ -54,6 +55,7 @@ private:
 
   task<> make_snapshots();
   task<> make_one();
+  void see_own(const std::vector<reactor_report>& reports, wall_time wall);
   task<> read_books();
   task<bool> read_others();
 
@@ -64,6 +66,7 @@ private:
   const config& settings_;
   reactors& all_;
   std::string instance_;
+  steady_time begun_;
   overview overview_;
   summary books_{};
   bool are_books_known_ = false;

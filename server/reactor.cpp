@@ -297,7 +297,7 @@ reconciler::config reactor::reconciler_config() const {
 
 void reactor::tell_viewers(const std::shared_ptr<const event_feed::snapshot>& made) {
   feed_.remember(*made);
-  listener_.tell_viewers({made, &made->event});
+  if (!made->event.empty()) listener_.tell_viewers({made, &made->event});
 }
 
 epoch_id reactor::show(std::string& json) const {

@@ -89,6 +89,20 @@ BOOST_AUTO_TEST_CASE(answer_what_came_before_and_nothing_behind) {
     BOOST_TEST(server.caller().call("GET", "/payments/" + id_of(number)).status == 404U);
 }
 
+BOOST_AUTO_TEST_CASE(begin_with_the_last_minutes_for_the_first_who_looks) {
+  std::this_thread::sleep_for(1500ms);
+  for (std::size_t number = 1; number <= 20; ++number)
+    server.caller().call("POST", "/payments", payment_body(number));
+  std::this_thread::sleep_for(2500ms);
+  viewer first(server.port());
+  const json::value before = first.next("history");
+  BOOST_REQUIRE(!before.is_null());
+  double accepted_then = 0;
+  for (const json::value& one : before.at("points").as_array())
+    accepted_then += one.at(1).to_number<double>();
+  BOOST_TEST(accepted_then > 0);
+}
+
 BOOST_AUTO_TEST_CASE(give_what_was_missed_to_who_comes_back) {
   std::string id;
   {
@@ -199,7 +213,6 @@ BOOST_AUTO_TEST_CASE(two_instances_are_one_picture_and_a_killed_one_is_lost_a_st
     for (int i = 0; i < 5; ++i)
       BOOST_TEST(one->caller().call("POST", "/payments", payment_body(++number)).status == 202U);
   }
-  viewer one(here.port());
   const auto name = [](const server_process& of) { return ":" + std::to_string(of.id()); };
   const auto state = [](const json::value& snapshot, const std::string& end) -> std::string {
     for (const json::value& each : snapshot.at("instances").as_array())
@@ -207,29 +220,35 @@ BOOST_AUTO_TEST_CASE(two_instances_are_one_picture_and_a_killed_one_is_lost_a_st
         return std::string(std::string_view(each.at("state").as_string()));
     return "none";
   };
-  const json::value together = one.until([](const json::value& seen) {
-    return accepted(seen) + taken_in(seen) == 15 &&
-           seen.at("payments").at("settled").to_number<std::int64_t>() == 15;
-  });
-  BOOST_REQUIRE(!together.is_null());
-  BOOST_TEST(together.at("instances").as_array().size() == 3U);
-  std::size_t eldest = 0;
-  for (const json::value& each : together.at("instances").as_array())
-    eldest += each.at("isEldest").as_bool() ? 1U : 0U;
-  BOOST_TEST(eldest == 1U);
+  {
+    viewer elsewhere(stopped->port()); // nobody looks on at `here` until one is lost
+    const json::value together = elsewhere.until([](const json::value& seen) {
+      return accepted(seen) + taken_in(seen) == 15 &&
+             seen.at("payments").at("settled").to_number<std::int64_t>() == 15;
+    });
+    BOOST_REQUIRE(!together.is_null());
+    BOOST_TEST(together.at("instances").as_array().size() == 3U);
+    std::size_t eldest = 0;
+    for (const json::value& each : together.at("instances").as_array())
+      eldest += each.at("isEldest").as_bool() ? 1U : 0U;
+    BOOST_TEST(eldest == 1U);
+  }
 
   const std::string stopped_name = name(*stopped);
   const std::string killed_name = name(*killed);
-  stopped->signal(SIGTERM);
-  BOOST_TEST(
-      !one.until([&](const json::value& seen) { return state(seen, stopped_name) == "stopping"; }).is_null());
   killed->end(SIGKILL);
   const auto at = std::chrono::steady_clock::now();
+  viewer one(here.port());
+  BOOST_TEST(!one.next("history").is_null());
   const json::value lost =
       one.until([&](const json::value& seen) { return state(seen, killed_name) == "lost"; });
   BOOST_REQUIRE(!lost.is_null());
   BOOST_TEST((std::chrono::steady_clock::now() - at < 18s)); // promised: 5 s and one
   BOOST_TEST(json::serialize(lost.at("changes")).find("is lost") != std::string::npos);
+
+  stopped->signal(SIGTERM);
+  BOOST_TEST(
+      !one.until([&](const json::value& seen) { return state(seen, stopped_name) == "stopping"; }).is_null());
   const json::value gone =
       one.until([&](const json::value& seen) { return state(seen, stopped_name) == "none"; });
   BOOST_TEST(!gone.is_null());
