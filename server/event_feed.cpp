@@ -95,7 +95,7 @@ void event_feed::see_own(const std::vector<reactor_report>& reports, wall_time w
     overview_.see(view_of(reports[i], instance_, static_cast<std::uint32_t>(i), clock_.now(), wall,
                           all_.is_draining()));
   }
-  overview_.changed(instance_, changes_after(overview_.last_own_change()));
+  overview_.changed(instance_, changes_after(overview_.last_own_change(), overview::changes_max));
 }
 
 /// While the ledger is away the copy in Redis, or what was known last.

@@ -205,12 +205,11 @@ instance_view view_of(const reactor_report& report, std::string_view instance, s
   return view;
 }
 
-std::vector<instance_view::change> changes_after(std::uint64_t number) {
+std::vector<instance_view::change> changes_after(std::uint64_t number, std::size_t most) {
   std::vector<instance_view::change> made;
-  for (recent_line& line : recent_lines())
-    if (line.number > number)
-      made.push_back({line.number, std::chrono::floor<std::chrono::milliseconds>(line.at),
-                      std::string{level_name(line.level)}, std::move(line.text)});
+  for (recent_line& line : recent_lines(number, most))
+    made.push_back({line.number, std::chrono::floor<std::chrono::milliseconds>(line.at),
+                    std::string{level_name(line.level)}, std::move(line.text)});
   return made;
 }
 

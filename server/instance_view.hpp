@@ -70,11 +70,11 @@ struct instance_view {
   std::vector<change> changes; ///< the last ones of its process, oldest first; of its first reactor
 };
 
-/// `lines` are the last ones of the process; of reactor 0 alone.
+/// Without changes.
 [[nodiscard]] instance_view view_of(const reactor_report& report, std::string_view instance,
                                     std::uint32_t reactor, steady_time now, wall_time wall, bool is_stopping);
-/// The last lines of this process's log, as changes after the `number`th.
-[[nodiscard]] std::vector<instance_view::change> changes_after(std::uint64_t number);
+/// Of the lines of this process's log after the `number`th the last `most`, as changes.
+[[nodiscard]] std::vector<instance_view::change> changes_after(std::uint64_t number, std::size_t most);
 
 [[nodiscard]] std::string instance_json(const config& settings, const instance_view& view);
 /// Members that an instance of another release does not show are zero; a processor that is not configured

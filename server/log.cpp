@@ -77,7 +77,9 @@ const log_fields* fields_of_line() {
   return &*current.filled;
 }
 
-std::vector<recent_line> recent_lines() { return opened ? opened->recent() : std::vector<recent_line>{}; }
+std::vector<recent_line> recent_lines(std::uint64_t after, std::size_t most) {
+  return opened ? opened->recent(after, most) : std::vector<recent_line>{};
+}
 
 log_figures log_counts() { return opened ? opened->figures() : log_figures{}; }
 

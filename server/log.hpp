@@ -64,8 +64,8 @@ struct recent_line {
   std::string text; ///< at most 500 bytes, perhaps cut within a character
 };
 inline constexpr std::size_t recent_lines_max = 50;
-/// Oldest first; from any thread. Empty before open_log().
-[[nodiscard]] std::vector<recent_line> recent_lines();
+/// Of those after the `after`th the last `most`, oldest first; from any thread. Empty before open_log().
+[[nodiscard]] std::vector<recent_line> recent_lines(std::uint64_t after, std::size_t most);
 
 /// Lines by spdlog's number of their level, since the start.
 struct log_figures {

@@ -4,6 +4,7 @@
 
 #include <spdlog/pattern_formatter.h>
 
+#include <algorithm>
 #include <iterator>
 
 namespace repasse {
@@ -156,9 +157,12 @@ void log_sink::tell_dropped(steady_time now) {
   put({spdlog::string_view_t{}, spdlog::level::warn, text});
 }
 
-std::vector<recent_line> log_sink::recent() {
+std::vector<recent_line> log_sink::recent(std::uint64_t after, std::size_t most) {
   const std::lock_guard lock(mutex_);
-  return {recent_.begin(), recent_.end()};
+  const std::uint64_t last = recent_.empty() ? 0 : recent_.back().number;
+  const std::uint64_t wanted = std::min<std::uint64_t>(
+      {last - std::min(after, last), most, recent_.size()}); // their numbers have no gaps
+  return {recent_.end() - static_cast<std::ptrdiff_t>(wanted), recent_.end()};
 }
 
 log_figures log_sink::figures() {

@@ -23,7 +23,8 @@ public:
   /// Writes to `file` what is of `level` or above.
   log_sink(int file, log_level level, log_format format);
 
-  [[nodiscard]] std::vector<recent_line> recent();
+  /// As recent_lines().
+  [[nodiscard]] std::vector<recent_line> recent(std::uint64_t after = 0, std::size_t most = recent_lines_max);
   [[nodiscard]] log_figures figures();
   void tell_dropped();
 

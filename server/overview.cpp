@@ -61,17 +61,8 @@ std::string store_json(std::string_view name, bool is_up, std::optional<double> 
 
 } // namespace
 
-/// Of all that are known: counters with those lost, what is held without.
-struct overview::sums {
-  instance_view all;
-  double accepted_rate = 0;
-  double settled_rate = 0;
-  duration_counts accept{}; ///< of the last seconds
-  duration_counts end_to_end{};
-};
-
 overview::overview(const config& settings, std::string own_instance)
-    : settings_(settings), own_(std::move(own_instance)) {}
+    : settings_(settings), own_(std::move(own_instance)), sums_(add_up()) {}
 
 void overview::begin(steady_time now) { now_ = now; }
 
@@ -109,6 +100,7 @@ void overview::end(bool others_answered, wall_time wall) {
     if (one.is_lost && one.taken_over_by.empty()) find_taker(one);
     ++at;
   }
+  sums_ = add_up();
 }
 
 void overview::lose(known_instance& one, wall_time wall) {
@@ -209,30 +201,28 @@ overview::sums overview::add_up() const {
 }
 
 overview::point overview::now() const {
-  const sums all = add_up();
-  return {all.accepted_rate, all.settled_rate, all.all.held, percentile_millis(all.accept, 0.99),
-          percentile_millis(all.end_to_end, 0.99)};
+  return {sums_.accepted_rate, sums_.settled_rate, sums_.all.held, percentile_millis(sums_.accept, 0.99),
+          percentile_millis(sums_.end_to_end, 0.99)};
 }
 
 std::string overview::json(const more& of) const {
-  const sums all = add_up();
   return fmt::format(R"({{"time":"{}","instance":{},"version":"{}","uptimeSeconds":{:.1f},"storage":"{}",{},)"
                      R"("latency":{{"accept":{},"endToEnd":{}}},"books":{},"processors":[{}],"stores":[{}],)"
                      R"("instances":[{}],"changes":[{}],"viewers":{}}})",
                      to_string(of.wall), quoted(own_), build_version, of.uptime_seconds,
-                     settings_.use_database_storage ? "postgresql" : "memory", payments_json(all),
-                     percentiles_json(all.accept), percentiles_json(all.end_to_end), books_json(of),
-                     processors_json(all, of), stores_json(of), instances_json(), changes_json(), of.viewers);
+                     settings_.use_database_storage ? "postgresql" : "memory", payments_json(),
+                     percentiles_json(sums_.accept), percentiles_json(sums_.end_to_end), books_json(of),
+                     processors_json(of), stores_json(of), instances_json(), changes_json(), of.viewers);
 }
 
-std::string overview::payments_json(const sums& all) const {
+std::string overview::payments_json() const {
+  const instance_view& all = sums_.all;
   return fmt::format(
       R"("payments":{{"accepted":{},"replayed":{},"conflicts":{},"refused":{},"takenIn":{},"settled":{},"rejected":{}}},)"
       R"("rates":{{"accepted":{:.1f},"settled":{:.1f}}},)"
       R"("backlog":{{"held":{},"waiting":{},"inDoubt":{},"oldestSeconds":{:.1f}}})",
-      all.all.accepted, all.all.replayed, all.all.conflicts, all.all.refused, all.all.taken_in,
-      all.all.settled, all.all.rejected, all.accepted_rate, all.settled_rate, all.all.held, all.all.waiting,
-      all.all.in_doubt, all.all.oldest_seconds);
+      all.accepted, all.replayed, all.conflicts, all.refused, all.taken_in, all.settled, all.rejected,
+      sums_.accepted_rate, sums_.settled_rate, all.held, all.waiting, all.in_doubt, all.oldest_seconds);
 }
 
 std::string overview::books_json(const more& of) const {
@@ -255,11 +245,11 @@ std::string overview::books_json(const more& of) const {
                      money(fee_of(amounts, cheapest)), of.are_books_current);
 }
 
-std::string overview::processors_json(const sums& all, const more& of) const {
+std::string overview::processors_json(const more& of) const {
   std::string json;
   for (std::size_t i = 0; i < settings_.processors.size(); ++i) {
     const processor_settings& one = settings_.processors[i];
-    const instance_view::seen_processor& seen = all.all.processors[i];
+    const instance_view::seen_processor& seen = sums_.all.processors[i];
     const std::optional<health_report> health = merge_processor(*of.reports, i).health;
     json += fmt::format(R"({}{{"name":"{}","fee":{},"breaker":"{}","sinceSeconds":{:.1f},)",
                         i == 0 ? "" : ",", one.name, static_cast<double>(one.fee_ppm) / 1e6,

@@ -38,7 +38,7 @@ public:
     std::optional<double> accept_p99; ///< ms
     std::optional<double> end_to_end_p99;
   };
-  [[nodiscard]] point now() const;
+  [[nodiscard]] point now() const; ///< of the last look
 
   struct more {
     wall_time wall{};
@@ -48,7 +48,7 @@ public:
     bool are_books_current = false;
     std::size_t viewers = 0;
   };
-  /// One line, as the page reads it.
+  /// Of the last look: one line, as the page reads it.
   [[nodiscard]] std::string json(const more& of) const;
 
 private:
@@ -65,16 +65,23 @@ private:
     std::string instance;
     instance_view::change what;
   };
-  struct sums;
+  /// Of all that are known: counters with those lost, what is held without.
+  struct sums {
+    instance_view all;
+    double accepted_rate = 0;
+    double settled_rate = 0;
+    duration_counts accept{}; ///< of the last seconds
+    duration_counts end_to_end{};
+  };
 
   void lose(known_instance& one, wall_time wall);
   void find_taker(known_instance& lost) const;
   void forget_changes_of_unknown();
   void keep(known_change one);
   [[nodiscard]] sums add_up() const;
-  [[nodiscard]] std::string payments_json(const sums& all) const;
+  [[nodiscard]] std::string payments_json() const;
   [[nodiscard]] std::string books_json(const more& of) const;
-  [[nodiscard]] std::string processors_json(const sums& all, const more& of) const;
+  [[nodiscard]] std::string processors_json(const more& of) const;
   [[nodiscard]] std::string stores_json(const more& of) const;
   [[nodiscard]] std::string instances_json() const;
   [[nodiscard]] std::string changes_json() const;
@@ -85,6 +92,7 @@ private:
   std::map<std::string, known_instance, std::less<>> known_;
   std::map<std::string, std::uint64_t, std::less<>> changes_seen_; ///< by instance
   std::deque<known_change> changes_;                               ///< oldest first
+  sums sums_;                                                      ///< as the last look has ended
 };
 
 } // namespace repasse

@@ -305,7 +305,7 @@ epoch_id reactor::show(std::string& json) const {
   if (epoch == 0) return epoch;
   instance_view view =
       view_of(report(), instance_name(), number_, clock_.now(), clock_.wall(), all_.is_draining());
-  if (number_ == 0) view.changes = changes_after(0);
+  if (number_ == 0) view.changes = changes_after(0, instance_view::changes_max);
   json = instance_json(settings_, view);
   return epoch;
 }

@@ -250,6 +250,18 @@ BOOST_AUTO_TEST_CASE(the_last_fifty_lines_are_kept_without_debug_and_traces) {
   BOOST_TEST_REQUIRE(recent.size() == recent_lines_max);
   BOOST_TEST(recent.front().number + recent_lines_max - 1 == recent.back().number);
   BOOST_TEST(recent.back().text == std::string(500, 'x'));
+  const std::uint64_t last = recent.back().number;
+  const auto numbers = [&](std::uint64_t after, std::size_t most) {
+    std::vector<std::uint64_t> found;
+    for (const recent_line& line : to.sink->recent(after, most))
+      found.push_back(line.number);
+    return found;
+  };
+  BOOST_TEST(numbers(0, 2) == (std::vector{last - 1, last}), boost::test_tools::per_element());
+  BOOST_TEST(numbers(last - 1, 50) == std::vector{last}, boost::test_tools::per_element());
+  BOOST_TEST(numbers(last - 3, 2) == (std::vector{last - 1, last}), boost::test_tools::per_element());
+  BOOST_TEST(numbers(last, 50).empty());
+  BOOST_TEST(numbers(last + 7, 50).empty());
   BOOST_TEST((recent.back().level == spdlog::level::err));
 }
 
