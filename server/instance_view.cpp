@@ -62,6 +62,14 @@ public:
       made[i] = to_number<std::uint64_t>(&(*given)[i]);
     return made;
   }
+  [[nodiscard]] std::vector<epoch_id> epochs(std::string_view name) const {
+    std::vector<epoch_id> made;
+    const boost::json::array* const given = list(name);
+    for (std::size_t i = 0; given != nullptr && i < std::min(instance_view::took_over_max, given->size());
+         ++i)
+      made.push_back(to_number<epoch_id>(&(*given)[i]));
+    return made;
+  }
   [[nodiscard]] const boost::json::array* list(std::string_view name) const {
     const boost::json::value* const found = find(name);
     return found != nullptr ? found->if_array() : nullptr;
@@ -190,7 +198,7 @@ instance_view view_of(const reactor_report& report, std::string_view instance, s
   view.taken_in = report.flow.taken_in;
   view.settled = report.flow.settled;
   view.rejected = report.flow.rejected;
-  view.adopted = report.flow.adopted;
+  view.took_over = report.figures.epochs.formers;
   view.accept = counts_of(report.figures.flow.accept);
   view.end_to_end = counts_of(report.figures.flow.end_to_end);
   for (std::size_t i = 0; i < report.processors.size(); ++i) {
@@ -219,11 +227,11 @@ std::string instance_json(const config& settings, const instance_view& view) {
   json += fmt::format(
       R"(,"epoch":{},"reactor":{},"held":{},"waiting":{},"accepted":{},"settled":{},"state":"{}","isEldest":{},)"
       R"("started":{},"at":{},"inDoubt":{},"oldestSeconds":{:.1f},"replayed":{},"conflicts":{},"refused":{},)"
-      R"("takenIn":{},"rejected":{},"adopted":{},"accept":{},"endToEnd":{},"processors":[{}],"changes":[{}]}})",
+      R"("takenIn":{},"rejected":{},"tookOver":[{}],"accept":{},"endToEnd":{},"processors":[{}],"changes":[{}]}})",
       view.epoch, view.reactor, view.held, view.waiting, view.accepted, view.settled,
       view.is_stopping ? "stopping" : "serving", view.is_eldest, view.started.time_since_epoch().count(),
       view.at.time_since_epoch().count(), view.in_doubt, view.oldest_seconds, view.replayed, view.conflicts,
-      view.refused, view.taken_in, view.rejected, view.adopted, counts_json(view.accept),
+      view.refused, view.taken_in, view.rejected, fmt::join(view.took_over, ","), counts_json(view.accept),
       counts_json(view.end_to_end), processors_json_of(settings, view), changes_json(view));
   return json;
 }
@@ -255,7 +263,7 @@ std::optional<instance_view> parse_instance(const config& settings, std::string_
   view.taken_in = of.number<std::uint64_t>("takenIn");
   view.settled = of.number<std::uint64_t>("settled");
   view.rejected = of.number<std::uint64_t>("rejected");
-  view.adopted = of.number<std::uint64_t>("adopted");
+  view.took_over = of.epochs("tookOver");
   view.accept = of.counts("accept");
   view.end_to_end = of.counts("endToEnd");
   if (const boost::json::array* const given = of.list("processors")) read_processors(settings, *given, view);

@@ -29,6 +29,7 @@ struct instance_view {
   /// More of what is read is no view.
   static constexpr std::size_t bytes_max = 8192;
   static constexpr std::size_t changes_max = 4;
+  static constexpr std::size_t took_over_max = 32;
 
   struct change {
     std::uint64_t number = 0; ///< within its process, ascending
@@ -63,10 +64,10 @@ struct instance_view {
   std::uint64_t taken_in = 0;
   std::uint64_t settled = 0;
   std::uint64_t rejected = 0;
-  std::uint64_t adopted = 0;
   duration_counts accept{};
   duration_counts end_to_end{};
   std::vector<seen_processor> processors; ///< in configured order
+  std::vector<epoch_id> took_over;        ///< the last epochs whose payments it has taken over, newest last
   std::vector<change> changes; ///< the last ones of its process, oldest first; of its first reactor
 };
 

@@ -77,9 +77,8 @@ void overview::see(const instance_view& view) {
   if (!one.views.empty() && one.looked == now_) return; // the own process's, read once more from Redis
   one.looked = now_;
   one.is_lost = false;
-  one.taken_over_by.clear();
+  one.takers.clear();
   if (!one.views.empty() && view.at == one.last().at) return;
-  if (!one.views.empty() && view.adopted > one.last().adopted) one.adopted = now_;
   one.heard = now_;
   one.views.push_back(view);
   one.views.back().changes.clear();
@@ -97,7 +96,7 @@ void overview::end(bool others_answered, wall_time wall) {
       continue;
     }
     if (is_gone && !one.is_lost) lose(one, wall);
-    if (one.is_lost && one.taken_over_by.empty()) find_taker(one);
+    if (one.is_lost) find_takers(one);
     ++at;
   }
   sums_ = add_up();
@@ -110,10 +109,14 @@ void overview::lose(known_instance& one, wall_time wall) {
   keep({one.last().instance, {0, wall, "error", text}});
 }
 
-/// Who has taken over payments since the lost one was heard last: with several lost at once any of them.
-void overview::find_taker(known_instance& lost) const {
-  for (const auto& [key, other] : known_)
-    if (!other.is_lost && other.adopted > lost.heard) lost.taken_over_by = other.last().instance;
+/// Several may share its payments, and one that has been named may be lost itself later.
+void overview::find_takers(known_instance& lost) const {
+  for (const auto& [key, other] : known_) {
+    const instance_view& seen = other.last();
+    const bool took = std::ranges::find(seen.took_over, lost.last().epoch) != seen.took_over.end();
+    const bool is_news = std::ranges::find(lost.takers, seen.instance) == lost.takers.end();
+    if (took && is_news) lost.takers.push_back(seen.instance);
+  }
 }
 
 void overview::changed(std::string_view instance, std::span<const instance_view::change> changes) {
@@ -296,7 +299,8 @@ std::string overview::instances_json() const {
         R"({}{{"instance":{},"reactor":{},"epoch":{},"state":"{}","isEldest":{},"takenOverBy":{},)"
         R"("seenSecondsAgo":{:.1f},"held":{},"waiting":{},"accepted":{},"settled":{}}})",
         json.empty() ? "" : ",", quoted(last.instance), last.reactor, last.epoch, state,
-        last.is_eldest && !one.is_lost, one.taken_over_by.empty() ? "null" : quoted(one.taken_over_by),
+        last.is_eldest && !one.is_lost,
+        one.takers.empty() ? "null" : quoted(fmt::format("{}", fmt::join(one.takers, ", "))),
         seconds(now_ - one.heard), last.held, last.waiting, last.accepted, last.settled);
   }
   return json;

@@ -56,9 +56,8 @@ private:
     std::deque<instance_view> views; ///< oldest first, never empty
     steady_time heard{};             ///< when the last one came
     steady_time looked{};            ///< when it was last there
-    steady_time adopted{};           ///< when it last took over payments
     bool is_lost = false;
-    std::string taken_over_by;
+    std::vector<std::string> takers{}; ///< instances that have said that they took over its payments
     [[nodiscard]] const instance_view& last() const { return views.back(); }
   };
   struct known_change {
@@ -75,7 +74,7 @@ private:
   };
 
   void lose(known_instance& one, wall_time wall);
-  void find_taker(known_instance& lost) const;
+  void find_takers(known_instance& lost) const;
   void forget_changes_of_unknown();
   void keep(known_change one);
   [[nodiscard]] sums add_up() const;

@@ -165,11 +165,20 @@ task<> ownership::take_over(steady_time until) {
     if (taken > 0) {
       ++figures_.takeovers;
       spdlog::warn("epoch {} takes over {} payments", epoch, taken);
+      note_formers(std::span{rows_}.first(taken));
       flow_.adopt(std::span{rows_}.first(taken));
     }
     if (taken < limit) co_return;
     co_await breath.wait_for(0ns); // a step is short for the others in this loop
   }
+}
+
+void ownership::note_formers(std::span<const owned_row> rows) {
+  std::vector<epoch_id>& known = figures_.formers;
+  for (const owned_row& row : rows)
+    if (row.former != 0 && std::ranges::find(known, row.former) == known.end()) known.push_back(row.former);
+  if (known.size() > formers_max)
+    known.erase(known.begin(), known.end() - static_cast<std::ptrdiff_t>(formers_max));
 }
 
 task<> ownership::look_for_strays(steady_time until) {

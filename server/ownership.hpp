@@ -29,9 +29,11 @@ public:
 
   /// The lowest epoch alive, as the last beat told, for 3 s after that beat.
   [[nodiscard]] bool is_eldest() const { return clock_.now() < eldest_until_; }
+  static constexpr std::size_t formers_max = 32;
   struct figures {
-    std::uint64_t begun = 0;     ///< epochs
-    std::uint64_t takeovers = 0; ///< steps that brought payments
+    std::uint64_t begun = 0;         ///< epochs
+    std::uint64_t takeovers = 0;     ///< steps that brought payments
+    std::vector<epoch_id> formers{}; ///< whose payments those were: the last epochs, newest last
   };
   [[nodiscard]] const figures& counted() const { return figures_; }
   /// A purge has ended the epoch: look now rather than at the next beat.
@@ -46,6 +48,7 @@ private:
   void hear(const std::vector<probe>& probes, epoch_id epoch, steady_time sent);
   void compare_clocks();
   task<> take_over(steady_time until);
+  void note_formers(std::span<const owned_row> rows);
   task<> look_for_strays(steady_time until);
 
   clock& clock_;

@@ -97,6 +97,7 @@ struct owned_row {
   std::uint16_t attempts = 0;
   payment_status status = payment_status::accepted;
   processor_index processor = no_processor;
+  epoch_id former = 0; ///< told by adopt(): whose it was; 0: nobody's, it had been released
 };
 
 /// What a processor has said of its own health, as it travels with the beats. Without a time of any clock,

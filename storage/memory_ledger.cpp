@@ -226,7 +226,8 @@ task<ledger_status> memory_ledger::adopt(epoch_id epoch, std::span<owned_row> ro
         const row_number number = books_.rows.first_open(owner);
         if (number == no_row || names_one(books_.rows[number].processor) != named) break;
         hand_to(epoch, number);
-        rows[taken++] = owned_row_of(books_.rows[number]);
+        rows[taken] = owned_row_of(books_.rows[number]);
+        rows[taken++].former = owner;
       }
       if (books_.rows.first_open(owner) == no_row) epochs_.sweep(owner);
     }

@@ -75,6 +75,7 @@ struct taken_row {
   std::optional<std::int16_t> attempts;
   std::optional<std::int16_t> status;
   std::optional<std::int16_t> processor;
+  std::optional<std::int32_t> former; ///< owner
 };
 constexpr pg_statement<taken_row(std::int32_t, std::int32_t, std::span<const std::int32_t>, wall_time,
                                  payment_id, bool, std::int64_t, std::span<const std::int16_t>, wall_time,
@@ -126,7 +127,7 @@ counted AS (
 SELECT c.looked_at, c.wanted, c.strangers, c.strangers_from, c.strangers_to,
        CASE WHEN c.wanted = $7 THEN w.accepted_at ELSE k.accepted_at END,
        CASE WHEN c.wanted = $7 THEN w.correlation_id ELSE k.correlation_id END,
-       t.correlation_id, t.amount_cents, t.accepted_at, t.version, t.attempts, t.status, t.processor
+       t.correlation_id, t.amount_cents, t.accepted_at, t.version, t.attempts, t.status, t.processor, t.former
   FROM counted c LEFT JOIN last_wanted w ON true LEFT JOIN last_looked_at k ON true LEFT JOIN taken t ON true
  ORDER BY t.accepted_at, t.correlation_id)"};
 
@@ -281,7 +282,8 @@ task<ledger_status> postgres_ledger::take_window(epoch_id epoch, std::span<owned
   for (std::size_t i = 0; i < work.count(0, take_rows); ++i) {
     const taken_row row = work.row(0, take_rows, i);
     if (!row.id) continue;
-    rows[taken++] = owned_row_of(row, index_of(row.processor));
+    rows[taken] = owned_row_of(row, index_of(row.processor));
+    rows[taken++].former = static_cast<epoch_id>(*row.former);
     if (mine != nullptr) mine->open.add(*row.accepted_at);
     ++came;
   }

@@ -65,7 +65,7 @@ struct model {
     const auto found = rows.find(taken.id);
     if (found == rows.end()) return false;
     row& own = found->second;
-    if (!marked.contains(own.owner) || is_final(own.status)) return false;
+    if (!marked.contains(own.owner) || is_final(own.status) || taken.former != own.owner) return false;
     own.owner = taker;
     ++own.version;
     if (own.processor != no_processor) own.status = status::unknown;

@@ -185,6 +185,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(adopted_rows_are_as_their_owner_left_them_but_in_d
   BOOST_TEST(by_number[0].amount_cents == 1990);
   BOOST_TEST(by_number[0].accepted_at == start);
   BOOST_TEST(by_number[0].version == 2U);
+  for (const owned_row& row : taken)
+    BOOST_TEST(row.former == dead);
   BOOST_TEST(by_number[1].status == status::unknown);
   BOOST_TEST(by_number[1].processor == first);
   BOOST_TEST(by_number[1].version == 2U);
@@ -243,6 +245,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(released_rows_are_adopted_at_once_while_their_owne
   const std::vector<owned_row> taken = books.adopt(taker);
   BOOST_REQUIRE(taken.size() == 1U);
   BOOST_TEST(taken[0].version == 3U);
+  BOOST_TEST(taken[0].former == 0U);
   BOOST_TEST(taken[0].status == status::accepted);
   BOOST_TEST(
       !books.amend(owner, {.id = taken[0].id, .version = 1, .status = status::sending, .processor = first}));
@@ -289,12 +292,14 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(rows_are_adopted_from_one_taker_by_the_next, Fixtu
   const epoch_id owner = books.open();
   books.post(owner, 1, first);
   epoch_id taker = owner;
+  epoch_id before = owner;
   for (std::uint32_t version = 2; version < 5; ++version) {
     taker = books.open();
     books.make_steady(taker);
     const std::vector<owned_row> taken = books.adopt(taker);
     BOOST_REQUIRE(taken.size() == 1U);
     BOOST_TEST(taken[0].version == version);
+    BOOST_TEST(taken[0].former == std::exchange(before, taker));
   }
   BOOST_TEST(
       books.amend(taker, {.id = id_of(1), .version = 4, .status = status::rejected, .processor = first}));

@@ -214,11 +214,14 @@ BOOST_AUTO_TEST_CASE(two_instances_are_one_picture_and_a_killed_one_is_lost_a_st
       BOOST_TEST(one->caller().call("POST", "/payments", payment_body(++number)).status == 202U);
   }
   const auto name = [](const server_process& of) { return ":" + std::to_string(of.id()); };
-  const auto state = [](const json::value& snapshot, const std::string& end) -> std::string {
+  const auto said = [](const json::value& snapshot, const std::string& end, std::string_view what) {
     for (const json::value& each : snapshot.at("instances").as_array())
       if (std::string_view(each.at("instance").as_string()).ends_with(end))
-        return std::string(std::string_view(each.at("state").as_string()));
-    return "none";
+        return each.at(what).is_string() ? std::string(each.at(what).as_string()) : "null";
+    return std::string("none");
+  };
+  const auto state = [&](const json::value& snapshot, const std::string& end) {
+    return said(snapshot, end, "state");
   };
   {
     viewer elsewhere(stopped->port()); // nobody looks on at `here` until one is lost
@@ -236,6 +239,12 @@ BOOST_AUTO_TEST_CASE(two_instances_are_one_picture_and_a_killed_one_is_lost_a_st
 
   const std::string stopped_name = name(*stopped);
   const std::string killed_name = name(*killed);
+  const auto delay = [&](std::string_view millis) {
+    processor.caller().call("PUT", "/admin/configurations/delay", R"({"delay":)" + std::string(millis) + "}",
+                            {{"X-Rinha-Token", "123"}});
+  };
+  delay("20000");
+  BOOST_TEST(killed->caller().call("POST", "/payments", payment_body(++number)).status == 202U);
   killed->end(SIGKILL);
   const auto at = std::chrono::steady_clock::now();
   viewer one(here.port());
@@ -245,6 +254,14 @@ BOOST_AUTO_TEST_CASE(two_instances_are_one_picture_and_a_killed_one_is_lost_a_st
   BOOST_REQUIRE(!lost.is_null());
   BOOST_TEST((std::chrono::steady_clock::now() - at < 18s)); // promised: 5 s and one
   BOOST_TEST(json::serialize(lost.at("changes")).find("is lost") != std::string::npos);
+  const json::value taken =
+      one.until([&](const json::value& seen) { return said(seen, killed_name, "takenOverBy") != "null"; });
+  BOOST_REQUIRE(!taken.is_null());
+  const std::string taker = said(taken, killed_name, "takenOverBy");
+  BOOST_TEST((taker.ends_with(name(here)) || taker.ends_with(stopped_name)), taker);
+  const std::string log = (taker.ends_with(stopped_name) ? *stopped : here).log();
+  BOOST_TEST(log.find("takes over 1 payments") != std::string::npos, log);
+  delay("0");
 
   stopped->signal(SIGTERM);
   BOOST_TEST(

@@ -128,13 +128,30 @@ BOOST_AUTO_TEST_CASE(one_that_vanishes_is_lost_and_one_that_has_said_so_is_not) 
   BOOST_TEST(instance("there:2").at("takenOverBy").is_null());
   BOOST_TEST(page().at("payments").at("accepted").as_int64() == 50); // what it did was done
   BOOST_TEST(text(page().at("changes")).find("epoch 7 is lost") != std::string::npos);
-  instance_view taker = view("here:1");
-  taker.adopted = 12;
-  look({taker});
-  BOOST_TEST(instance("there:2").at("takenOverBy").as_string() == "here:1");
   for (int i = 0; i < 302; ++i)
-    look({taker});
+    look({view("here:1")});
   BOOST_TEST(instance("there:2").is_null());
+}
+
+BOOST_AUTO_TEST_CASE(who_took_over_the_payments_of_a_lost_one_has_said_so_itself) {
+  instance_view lost = view("there:2");
+  lost.epoch = 9;
+  instance_view busy = view("here:1"); // with the payments of another
+  busy.took_over = {3};
+  const instance_view idle = view("third:3");
+  look({busy, idle, lost});
+  look({busy, idle});
+  BOOST_TEST(instance("there:2").at("takenOverBy").is_null());
+  instance_view taker = idle;
+  taker.took_over = {3, 9};
+  look({busy, taker});
+  BOOST_TEST(instance("there:2").at("takenOverBy").as_string() == "third:3");
+  BOOST_TEST(instance("here:1").at("takenOverBy").is_null());
+  busy.took_over = {3, 9};
+  look({busy, taker}); // both have some of them
+  BOOST_TEST(instance("there:2").at("takenOverBy").as_string() == "third:3, here:1");
+  look({busy, taker, lost}); // it was but silent
+  BOOST_TEST(instance("there:2").at("takenOverBy").is_null());
 }
 
 BOOST_AUTO_TEST_CASE(nobody_is_lost_while_redis_does_not_answer_and_one_comes_back) {
@@ -197,7 +214,7 @@ BOOST_AUTO_TEST_CASE(a_view_comes_back_from_its_text_as_it_was) {
   made.at = wall + 5s;
   made.is_eldest = true;
   made.held = 5;
-  made.adopted = 12;
+  made.took_over = {3, 5};
   made.accept[3] = 9;
   made.processors[1].circuit = breaker::state::half_open;
   made.processors[1].charges[17] = 4;
@@ -212,6 +229,7 @@ BOOST_AUTO_TEST_CASE(a_view_comes_back_from_its_text_as_it_was) {
   BOOST_TEST(read->changes.size() == instance_view::changes_max);
   BOOST_TEST(read->changes.back().number == 9U);
   BOOST_TEST(read->changes.back().level == "error");
+  BOOST_TEST(read->took_over == made.took_over, boost::test_tools::per_element());
   BOOST_TEST((read->processors[1].circuit == breaker::state::half_open));
   BOOST_TEST(instance_json(settings, *read) == said);
 }
@@ -222,15 +240,22 @@ BOOST_AUTO_TEST_CASE(what_is_no_view_is_none_and_what_is_missing_is_zero) {
         R"({"instance":"a","epoch":-1})", R"({"instance":7,"epoch":1})"})
     BOOST_TEST(!parse_instance(settings, none).has_value(), none);
   BOOST_TEST(!parse_instance(settings, std::string(instance_view::bytes_max + 1, ' ')).has_value());
+  std::string many;
+  for (int i = 0; i < 100; ++i)
+    many += ",7";
   const auto old =
       parse_instance(settings, R"({"instance":"a","epoch":1,"accepted":-1,"accept":[1,"x",1e300],)"
                                R"("processors":[{"name":"other"},7,{"name":"fallback","inFlight":2}],)"
-                               R"("changes":[1]})");
+                               R"("changes":[1],"tookOver":["x")" +
+                                   many + "]}");
   BOOST_REQUIRE(old.has_value());
   BOOST_TEST(old->accepted == 0U);
   BOOST_TEST(old->accept[0] == 1U);
   BOOST_TEST(old->accept[2] == 0U);
   BOOST_TEST(old->processors[1].in_flight == 2U);
+  BOOST_TEST(old->took_over.size() == instance_view::took_over_max);
+  BOOST_TEST(old->took_over[0] == 0U);
+  BOOST_TEST(old->took_over[1] == 7U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
