@@ -87,9 +87,11 @@ void overview::see(const instance_view& view) {
 }
 
 void overview::end(bool others_answered, wall_time wall) {
+  if (!others_answered) unheard_ = now_;
   for (auto at = known_.begin(); at != known_.end();) {
     known_instance& one = at->second;
-    const bool is_gone = others_answered && one.looked != now_ && one.last().instance != own_;
+    const bool is_silent = now_ - std::max(one.heard, unheard_) > gone_after;
+    const bool is_gone = is_silent && one.looked != now_ && one.last().instance != own_;
     const bool is_forgotten = is_gone && (one.last().is_stopping || now_ - one.heard > lost_kept);
     if (is_forgotten) {
       at = known_.erase(at);

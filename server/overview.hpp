@@ -16,6 +16,9 @@ namespace repasse {
 class overview {
 public:
   static constexpr std::chrono::minutes lost_kept{5};
+  /// Less than the 5 s that Redis keeps what one shows of itself: who is killed is lost in the first look
+  /// that does not find it.
+  static constexpr std::chrono::seconds gone_after{4};
   static constexpr std::size_t changes_max = 50;
   static constexpr std::size_t views_max = 6; ///< kept of each, a second apart: what percentiles are of
   static constexpr std::size_t known_max = 64;
@@ -25,7 +28,9 @@ public:
   // A look, once a second: begin(), see() each view, the own first, end().
   void begin(steady_time now);
   void see(const instance_view& view);
-  /// `others_answered`: who was not seen in this look shows itself no more.
+  /// `others_answered`: who was not seen in this look was not there. Who is not there is gone once that has
+  /// been so for `gone_after`: a Redis that comes back empty has forgotten the living too, for a second or
+  /// two.
   void end(bool others_answered, wall_time wall);
   void changed(std::string_view instance, std::span<const instance_view::change> changes);
   /// Of the last change of the own process that it has been told.
@@ -88,6 +93,7 @@ private:
   const config& settings_;
   std::string own_;
   steady_time now_{};
+  steady_time unheard_{}; ///< the last look for which the others were not known
   std::map<std::string, known_instance, std::less<>> known_;
   std::map<std::string, std::uint64_t, std::less<>> changes_seen_; ///< by instance
   std::deque<known_change> changes_;                               ///< oldest first

@@ -46,6 +46,10 @@ struct desk {
     }
     shown.end(others_answered, wall);
   }
+  void pass_until_gone(const std::vector<instance_view>& rest) {
+    for (auto i = 0s; i <= overview::gone_after; i += 1s)
+      look(rest);
+  }
   json::object page() {
     overview::more of;
     of.wall = wall;
@@ -122,7 +126,7 @@ BOOST_AUTO_TEST_CASE(one_that_vanishes_is_lost_and_one_that_has_said_so_is_not) 
   ending.is_stopping = true;
   look({view("here:1"), view("there:2", 50), ending});
   BOOST_TEST(instance("ending:3").at("state").as_string() == "stopping");
-  look({view("here:1")});
+  pass_until_gone({view("here:1")});
   BOOST_TEST(instance("ending:3").is_null());
   BOOST_TEST(instance("there:2").at("state").as_string() == "lost");
   BOOST_TEST(instance("there:2").at("takenOverBy").is_null());
@@ -140,7 +144,8 @@ BOOST_AUTO_TEST_CASE(who_took_over_the_payments_of_a_lost_one_has_said_so_itself
   busy.took_over = {3};
   const instance_view idle = view("third:3");
   look({busy, idle, lost});
-  look({busy, idle});
+  pass_until_gone({busy, idle});
+  BOOST_TEST(instance("there:2").at("state").as_string() == "lost");
   BOOST_TEST(instance("there:2").at("takenOverBy").is_null());
   instance_view taker = idle;
   taker.took_over = {3, 9};
@@ -159,10 +164,23 @@ BOOST_AUTO_TEST_CASE(nobody_is_lost_while_redis_does_not_answer_and_one_comes_ba
   look({view("here:1")}, false);
   BOOST_TEST(instance("there:2").at("state").as_string() == "serving");
   BOOST_TEST(instance("there:2").at("seenSecondsAgo").as_double() == 1.0);
-  look({view("here:1")});
+  pass_until_gone({view("here:1")});
   BOOST_TEST(instance("there:2").at("state").as_string() == "lost");
   look({view("here:1"), view("there:2")});
   BOOST_TEST(instance("there:2").at("state").as_string() == "serving");
+}
+
+BOOST_AUTO_TEST_CASE(nobody_is_lost_because_a_redis_that_comes_back_has_forgotten_it) {
+  look({view("here:1"), view("there:2")});
+  for (int i = 0; i < 60; ++i)
+    look({view("here:1")}, false);
+  look({view("here:1")});
+  look({view("here:1")});
+  BOOST_TEST(instance("there:2").at("state").as_string() == "serving");
+  look({view("here:1"), view("there:2")});
+  look({view("here:1")});
+  BOOST_TEST(instance("there:2").at("state").as_string() == "serving");
+  BOOST_TEST(page().at("changes").as_array().empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_breaker_that_is_open_somewhere_is_open) {
