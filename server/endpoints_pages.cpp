@@ -17,7 +17,7 @@ task<http_response> endpoints::events(const question& to) {
   response.headers = "Cache-Control: no-store\r\n"
                      "X-Accel-Buffering: no\r\n"
                      "X-Content-Type-Options: nosniff\r\n";
-  response.body = feed_.beginning(to.request.field("last-event-id"));
+  response.body = feed_.history().beginning(to.request.field("last-event-id"));
   co_return response;
 }
 

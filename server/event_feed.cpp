@@ -5,8 +5,6 @@
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
-#include <charconv>
-
 namespace repasse {
 namespace {
 
@@ -16,10 +14,6 @@ constexpr std::chrono::nanoseconds period = 1s;
 constexpr std::chrono::nanoseconds redis_limit = 300ms;
 /// Of the instances that show themselves, the newest.
 constexpr std::string_view instances_max = "63";
-
-std::string millis_or_null(const std::optional<double>& value) {
-  return value ? fmt::format("{:.2f}", *value) : "null";
-}
 
 } // namespace
 
@@ -35,20 +29,6 @@ event_feed::event_feed(clock& time, ledger& books, sources from, const redis_nam
       begun_(time.now()),
       overview_(settings, instance_),
       tasks_(time) {}
-
-std::string event_feed::beginning(std::string_view last_event_id) const {
-  std::int64_t seen = 0;
-  std::from_chars(last_event_id.data(), last_event_id.data() + last_event_id.size(), seen);
-  std::string text = "retry: 1000\n\n";
-  std::string rows;
-  for (const kept_point& one : points_)
-    if (one.id > seen)
-      rows += fmt::format("{}[{},{:.1f},{:.1f},{},{},{}]", rows.empty() ? "" : ",", one.id,
-                          one.point.accepted, one.point.settled, one.point.held,
-                          millis_or_null(one.point.accept_p99), millis_or_null(one.point.end_to_end_p99));
-  if (!rows.empty()) text += "event: history\ndata: {\"points\":[" + rows + "]}\n\n";
-  return text;
-}
 
 task<> event_feed::make_snapshots() {
   event pause(clock_);

@@ -7,13 +7,12 @@
 // alone: a curve must not jump because somebody came.
 #pragma once
 
+#include "server/event_history.hpp"
 #include "server/overview.hpp"
 #include "server/reactors.hpp"
 #include "storage/redis_connection.hpp"
 #include "storage/redis_names.hpp"
 #include "storage/totals_copy.hpp"
-
-#include <boost/circular_buffer.hpp>
 
 #include <memory>
 #include <string>
@@ -23,8 +22,6 @@ namespace repasse {
 
 class event_feed {
 public:
-  static constexpr std::size_t points_max = 300;
-
   /// Null where there is none.
   struct sources {
     redis_connection* redis = nullptr;
@@ -42,17 +39,10 @@ public:
     std::string event; ///< empty: nobody looks on
   };
   /// Another second.
-  void remember(const snapshot& made) { points_.push_back({made.id, made.point}); }
-  /// How a stream begins for one who has seen `last_event_id`, or nothing: what it has missed of the last
-  /// minutes.
-  [[nodiscard]] std::string beginning(std::string_view last_event_id) const;
+  void remember(const snapshot& made) { history_.remember(made.id, made.point); }
+  [[nodiscard]] const event_history& history() const { return history_; }
 
 private:
-  struct kept_point {
-    std::int64_t id = 0;
-    overview::point point;
-  };
-
   task<> make_snapshots();
   task<> make_one();
   void see_own(const std::vector<reactor_report>& reports, wall_time wall);
@@ -72,7 +62,7 @@ private:
   bool are_books_known_ = false;
   bool are_books_current_ = false;
   redis_batch reading_;
-  boost::circular_buffer<kept_point> points_{points_max};
+  event_history history_;
   task_group tasks_;
 };
 

@@ -8,7 +8,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <utility>
 
 namespace repasse {
 namespace {
@@ -18,7 +20,10 @@ using namespace std::chrono_literals;
 /// Counters that have not moved on for so long are of a reactor that does not say how fast it is.
 constexpr std::chrono::nanoseconds rate_age_max = 3s;
 
-double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
+/// A clock that disagrees with ours by more about how long something took was set.
+constexpr double clock_set = 2;
+
+double seconds(std::chrono::duration<double> time) { return time.count(); }
 
 std::string number_or_null(const std::optional<double>& value) {
   return value ? fmt::format("{:.3f}", *value) : "null";
@@ -79,9 +84,8 @@ void overview::see(const instance_view& view) {
   one.is_lost = false;
   one.takers.clear();
   if (!one.views.empty() && view.at == one.last().at) return;
-  one.heard = now_;
-  one.views.push_back(view);
-  one.views.back().changes.clear();
+  one.views.push_back({view, now_});
+  one.views.back().view.changes.clear();
   if (one.views.size() > views_max) one.views.pop_front();
   changed(view.instance, view.changes);
 }
@@ -90,9 +94,9 @@ void overview::end(bool others_answered, wall_time wall) {
   if (!others_answered) unheard_ = now_;
   for (auto at = known_.begin(); at != known_.end();) {
     known_instance& one = at->second;
-    const bool is_silent = now_ - std::max(one.heard, unheard_) > gone_after;
+    const bool is_silent = now_ - std::max(one.heard(), unheard_) > gone_after;
     const bool is_gone = is_silent && one.looked != now_ && one.last().instance != own_;
-    const bool is_forgotten = is_gone && (one.last().is_stopping || now_ - one.heard > lost_kept);
+    const bool is_forgotten = is_gone && (one.last().is_stopping || now_ - one.heard() > lost_kept);
     if (is_forgotten) {
       at = known_.erase(at);
       continue;
@@ -107,8 +111,8 @@ void overview::end(bool others_answered, wall_time wall) {
 void overview::lose(known_instance& one, wall_time wall) {
   one.is_lost = true;
   const std::string text = fmt::format("epoch {} is lost: nothing was heard from it for {:.0f} s",
-                                       one.last().epoch, seconds(now_ - one.heard));
-  keep({one.last().instance, {0, wall, "error", text}});
+                                       one.last().epoch, seconds(now_ - one.heard()));
+  keep(one.last().instance, {0, wall, "error", text});
 }
 
 /// Several may share its payments, and one that has been named may be lost itself later.
@@ -132,7 +136,7 @@ void overview::changed(std::string_view instance, std::span<const instance_view:
   for (const instance_view::change& one : changes) {
     if (one.number <= seen->second) continue;
     seen->second = one.number;
-    keep({std::string{instance}, one});
+    keep(instance, one);
   }
 }
 
@@ -150,11 +154,21 @@ std::uint64_t overview::last_own_change() const {
   return seen == changes_seen_.end() ? 0 : seen->second;
 }
 
-void overview::keep(known_change one) {
-  const auto later = std::ranges::upper_bound(changes_, one.what.at, {},
-                                              [](const known_change& each) { return each.what.at; });
-  changes_.insert(later, std::move(one));
+/// What is heard later stands behind what was heard before, whatever its clock says: one that was set back
+/// would hide all that comes.
+void overview::keep(std::string_view instance, const instance_view::change& what) {
+  const auto later =
+      std::ranges::upper_bound(changes_, std::pair(now_, what.at), {},
+                               [](const known_change& each) { return std::pair(each.heard, each.what.at); });
+  changes_.insert(later, known_change{std::string{instance}, what, now_});
   if (changes_.size() > changes_max) changes_.pop_front();
+}
+
+/// By the clock of who shows itself, since looks come when they come; by ours if that one was set meanwhile.
+double overview::seconds_between(const heard_view& before, const heard_view& after) {
+  const double by_theirs = seconds(after.view.at - before.view.at);
+  const double by_ours = seconds(after.heard - before.heard);
+  return std::max(0.1, std::abs(by_theirs - by_ours) < clock_set ? by_theirs : by_ours);
 }
 
 overview::sums overview::add_up() const {
@@ -174,11 +188,11 @@ overview::sums overview::add_up() const {
     made.all.waiting += last.waiting;
     made.all.in_doubt += last.in_doubt;
     made.all.oldest_seconds = std::max(made.all.oldest_seconds, last.oldest_seconds);
-    const instance_view& first = one.views.front();
-    const bool moves = one.views.size() > 1 && now_ - one.heard < rate_age_max;
+    const instance_view& first = one.views.front().view;
+    const bool moves = one.views.size() > 1 && now_ - one.heard() < rate_age_max;
     if (moves) {
-      const instance_view& before = one.views[one.views.size() - 2];
-      const double lasted = std::max(0.1, seconds(last.at - before.at));
+      const instance_view& before = one.views[one.views.size() - 2].view;
+      const double lasted = seconds_between(one.views[one.views.size() - 2], one.views.back());
       const std::uint64_t taken = last.accepted + last.taken_in; // by whichever store
       const std::uint64_t taken_before = before.accepted + before.taken_in;
       made.accepted_rate += static_cast<double>(taken - std::min(taken, taken_before)) / lasted;
@@ -303,7 +317,7 @@ std::string overview::instances_json() const {
         json.empty() ? "" : ",", quoted(last.instance), last.reactor, last.epoch, state,
         last.is_eldest && !one.is_lost,
         one.takers.empty() ? "null" : quoted(fmt::format("{}", fmt::join(one.takers, ", "))),
-        seconds(now_ - one.heard), last.held, last.waiting, last.accepted, last.settled);
+        seconds(now_ - one.heard()), last.held, last.waiting, last.accepted, last.settled);
   }
   return json;
 }

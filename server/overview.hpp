@@ -40,8 +40,8 @@ public:
     double accepted = 0; ///< per second
     double settled = 0;
     std::size_t held = 0;
-    std::optional<double> accept_p99; ///< ms
-    std::optional<double> end_to_end_p99;
+    std::optional<double> accept_p99{}; ///< ms
+    std::optional<double> end_to_end_p99{};
   };
   [[nodiscard]] point now() const; ///< of the last look
 
@@ -57,17 +57,22 @@ public:
   [[nodiscard]] std::string json(const more& of) const;
 
 private:
+  struct heard_view {
+    instance_view view;
+    steady_time heard{}; ///< when it came
+  };
   struct known_instance {
-    std::deque<instance_view> views; ///< oldest first, never empty
-    steady_time heard{};             ///< when the last one came
-    steady_time looked{};            ///< when it was last there
+    std::deque<heard_view> views; ///< oldest first, never empty
+    steady_time looked{};         ///< when it was last there
     bool is_lost = false;
     std::vector<std::string> takers{}; ///< instances that have said that they took over its payments
-    [[nodiscard]] const instance_view& last() const { return views.back(); }
+    [[nodiscard]] const instance_view& last() const { return views.back().view; }
+    [[nodiscard]] steady_time heard() const { return views.back().heard; }
   };
   struct known_change {
     std::string instance;
     instance_view::change what;
+    steady_time heard{};
   };
   /// Of all that are known: counters with those lost, what is held without.
   struct sums {
@@ -78,10 +83,11 @@ private:
     duration_counts end_to_end{};
   };
 
+  static double seconds_between(const heard_view& before, const heard_view& after);
   void lose(known_instance& one, wall_time wall);
   void find_takers(known_instance& lost) const;
   void forget_changes_of_unknown();
-  void keep(known_change one);
+  void keep(std::string_view instance, const instance_view::change& what);
   [[nodiscard]] sums add_up() const;
   [[nodiscard]] std::string payments_json() const;
   [[nodiscard]] std::string books_json(const more& of) const;
@@ -96,8 +102,8 @@ private:
   steady_time unheard_{}; ///< the last look for which the others were not known
   std::map<std::string, known_instance, std::less<>> known_;
   std::map<std::string, std::uint64_t, std::less<>> changes_seen_; ///< by instance
-  std::deque<known_change> changes_;                               ///< oldest first
-  sums sums_;                                                      ///< as the last look has ended
+  std::deque<known_change> changes_; ///< by the look that heard of it, then by its time
+  sums sums_;                        ///< as the last look has ended
 };
 
 } // namespace repasse

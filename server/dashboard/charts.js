@@ -96,7 +96,7 @@ export function remember(before) {
 
 export function addToCharts(now) {
   const time = Date.parse(now.time);
-  if (points.length && time <= points.at(-1)[0]) return;
+  while (points.length && points.at(-1)[0] >= time) points.pop(); // the server's clock was set back
   // After a gap there is no line.
   if (points.length && time - points.at(-1)[0] > 5e3) points.push([time - 1, null, null, null, null, null]);
   const {rates, backlog, latency: {accept, endToEnd}} = now;

@@ -82,6 +82,8 @@ export function judge(now, memory) {
     ...serverTroubles(now.instances)];
   const {held, waiting, inDoubt, oldestSeconds} = now.backlog;
   const time = Date.parse(now.time) / 1e3;
+  if (time < memory.time) memory.refusedUntil = memory.doubtSince = null; // the server's clock was set back
+  memory.time = time;
   const {refused} = now.payments;
   if (refused > memory.refused) {
     if (!(time < memory.refusedUntil)) memory.refusedFrom = memory.refused;

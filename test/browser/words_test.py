@@ -66,9 +66,20 @@ class Words(OnePage):
                 (["n.backlog.inDoubt = 3"], "All well", "good"),
                 (["n.backlog.inDoubt = 3", "n.time = later(12)"], "Payments are in doubt", "warn"),
                 (["n.payments.refused = 5", "n.time = later(2)"], "Payments are refused", "bad"),
-                (["n.payments.refused = 5", "n.time = later(20)"], "All well", "good")):
+                (["n.payments.refused = 5", "n.time = later(20)"], "All well", "good"),
+                (["n.payments.refused = 9", "n.time = later(-3600)"], "All well", "good")):
             with self.subTest(headline=headline, changes=changes):
                 self.assertEqual(self.hear(*changes), [headline, level])
+
+    def test_the_curves_go_on_when_the_clock_of_the_server_is_set_back(self):
+        shown = self.browser.run("""const n = JSON.parse(window.first);
+            const noon = Date.parse(n.time);
+            for (const seconds of [0, 1, -3600, -3599]) {
+              const data = JSON.stringify({...n, time: new Date(noon + seconds * 1e3).toISOString()});
+              window.stream.dispatchEvent(new MessageEvent('snapshot', {data}));
+            }
+            return Chart.getChart('rate-chart').data.datasets[0].data.map(point => point.x - noon)""")
+        self.assertEqual(shown, [-3600e3, -3599e3])
 
     def test_the_notes_say_what_waits_and_all_other_troubles(self):
         self.hear("Object.assign(n.backlog, {waiting: 1230, oldestSeconds: 6}); n.instances.push(lost('one:5'));"

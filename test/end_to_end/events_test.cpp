@@ -214,7 +214,7 @@ BOOST_AUTO_TEST_CASE(two_instances_are_one_picture_and_a_killed_one_is_lost_a_st
       BOOST_TEST(one->caller().call("POST", "/payments", payment_body(++number)).status == 202U);
   }
   const auto name = [](const server_process& of) { return ":" + std::to_string(of.id()); };
-  const auto said = [](const json::value& snapshot, const std::string& end, std::string_view what) {
+  const auto said = [](const json::value& snapshot, const std::string& end, const char* what) {
     for (const json::value& each : snapshot.at("instances").as_array())
       if (std::string_view(each.at("instance").as_string()).ends_with(end))
         return each.at(what).is_string() ? std::string(each.at(what).as_string()) : "null";

@@ -108,6 +108,23 @@ BOOST_AUTO_TEST_CASE(rates_are_of_the_last_second_of_each) {
   BOOST_TEST(page().at("rates").at("accepted").as_double() == 0.0);
 }
 
+BOOST_AUTO_TEST_CASE(rates_and_changes_go_on_when_a_clock_is_set) {
+  for (const auto step : {-3600s, 3600s, -3600s}) {
+    instance_view one = view("here:1", 100, 90);
+    look({one});
+    wall += step;
+    one.accepted += 60;
+    one.at = {};
+    look({one});
+    BOOST_TEST(page().at("rates").at("accepted").as_double() == 60.0);
+  }
+  for (std::uint64_t i = 1; i <= 60; ++i)
+    shown.changed("here:1", std::vector<instance_view::change>{{i, wall + 1h, "info", "before"}});
+  look({view("here:1")});
+  shown.changed("here:1", std::vector<instance_view::change>{{61, wall, "info", "after"}});
+  BOOST_TEST(page().at("changes").as_array().back().at("text").as_string() == "after");
+}
+
 BOOST_AUTO_TEST_CASE(latencies_are_of_the_last_seconds_not_since_the_start) {
   instance_view slow = view("here:1");
   slow.accept[10] = 1000; // of long ago
