@@ -72,10 +72,11 @@ task<> event_feed::make_one() {
 void event_feed::see_own(const std::vector<reactor_report>& reports, wall_time wall) {
   for (std::size_t i = 0; i < reports.size(); ++i) {
     if (reports[i].books.kind.empty()) continue; // it did not answer
-    overview_.see(view_of(reports[i], instance_, static_cast<std::uint32_t>(i), clock_.now(), wall,
-                          all_.is_draining()));
+    instance_view view =
+        view_of(reports[i], instance_, static_cast<std::uint32_t>(i), clock_.now(), wall, all_.is_draining());
+    if (i == 0) view.changes = changes_after(overview_.last_change(view), overview::changes_max);
+    overview_.see_own(view);
   }
-  overview_.changed(instance_, changes_after(overview_.last_own_change(), overview::changes_max));
 }
 
 /// While the ledger is away the copy in Redis, or what was known last.

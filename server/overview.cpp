@@ -71,6 +71,11 @@ overview::overview(const config& settings, std::string own_instance)
 
 void overview::begin(steady_time now) { now_ = now; }
 
+void overview::see_own(const instance_view& view) {
+  see(view);
+  if (const auto found = known_.find(key_of(view)); found != known_.end()) found->second.is_own = true;
+}
+
 void overview::see(const instance_view& view) {
   std::string key = key_of(view);
   auto found = known_.find(key);
@@ -87,7 +92,16 @@ void overview::see(const instance_view& view) {
   one.views.push_back({view, now_});
   one.views.back().view.changes.clear();
   if (one.views.size() > views_max) one.views.pop_front();
-  changed(view.instance, view.changes);
+  for (const instance_view::change& each : view.changes) {
+    if (each.number <= one.last_change) continue;
+    one.last_change = each.number;
+    keep(view.instance, each);
+  }
+}
+
+std::uint64_t overview::last_change(const instance_view& of) const {
+  const auto found = known_.find(key_of(of));
+  return found == known_.end() ? 0 : found->second.last_change;
 }
 
 void overview::end(bool others_answered, wall_time wall) {
@@ -95,7 +109,7 @@ void overview::end(bool others_answered, wall_time wall) {
   for (auto at = known_.begin(); at != known_.end();) {
     known_instance& one = at->second;
     const bool is_silent = now_ - std::max(one.heard(), unheard_) > gone_after;
-    const bool is_gone = is_silent && one.looked != now_ && one.last().instance != own_;
+    const bool is_gone = is_silent && one.looked != now_ && !one.is_own;
     const bool is_forgotten = is_gone && (one.last().is_stopping || now_ - one.heard() > lost_kept);
     if (is_forgotten) {
       at = known_.erase(at);
@@ -123,35 +137,6 @@ void overview::find_takers(known_instance& lost) const {
     const bool is_news = std::ranges::find(lost.takers, seen.instance) == lost.takers.end();
     if (took && is_news) lost.takers.push_back(seen.instance);
   }
-}
-
-void overview::changed(std::string_view instance, std::span<const instance_view::change> changes) {
-  auto seen = changes_seen_.find(instance);
-  if (seen == changes_seen_.end()) {
-    if (changes.empty()) return;
-    if (changes_seen_.size() >= known_max) forget_changes_of_unknown();
-    if (changes_seen_.size() >= known_max) return;
-    seen = changes_seen_.emplace(instance, 0).first;
-  }
-  for (const instance_view::change& one : changes) {
-    if (one.number <= seen->second) continue;
-    seen->second = one.number;
-    keep(instance, one);
-  }
-}
-
-/// Each start of an instance has a name of its own.
-void overview::forget_changes_of_unknown() {
-  std::erase_if(changes_seen_, [&](const auto& seen) {
-    return seen.first != own_ && std::ranges::none_of(known_, [&](const auto& one) {
-             return one.second.last().instance == seen.first;
-           });
-  });
-}
-
-std::uint64_t overview::last_own_change() const {
-  const auto seen = changes_seen_.find(own_);
-  return seen == changes_seen_.end() ? 0 : seen->second;
 }
 
 /// What is heard later stands behind what was heard before, whatever its clock says: one that was set back

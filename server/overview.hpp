@@ -7,7 +7,6 @@
 
 #include <deque>
 #include <map>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -25,16 +24,17 @@ public:
 
   overview(const config& settings, std::string own_instance);
 
-  // A look, once a second: begin(), see() each view, the own first, end().
+  // A look, once a second: begin(), see_own() for each reactor of the own process, see() for each that shows
+  // itself in Redis, the own ones too, end().
   void begin(steady_time now);
+  void see_own(const instance_view& view);
   void see(const instance_view& view);
   /// `others_answered`: who was not seen in this look was not there. Who is not there is gone once that has
   /// been so for `gone_after`: a Redis that comes back empty has forgotten the living too, for a second or
   /// two.
   void end(bool others_answered, wall_time wall);
-  void changed(std::string_view instance, std::span<const instance_view::change> changes);
-  /// Of the last change of the own process that it has been told.
-  [[nodiscard]] std::uint64_t last_own_change() const;
+  /// The number of the last change that it has been told by whoever shows this.
+  [[nodiscard]] std::uint64_t last_change(const instance_view& of) const;
 
   struct point {
     double accepted = 0; ///< per second
@@ -64,6 +64,8 @@ private:
   struct known_instance {
     std::deque<heard_view> views; ///< oldest first, never empty
     steady_time looked{};         ///< when it was last there
+    std::uint64_t last_change = 0;
+    bool is_own = false;
     bool is_lost = false;
     std::vector<std::string> takers{}; ///< instances that have said that they took over its payments
     [[nodiscard]] const instance_view& last() const { return views.back().view; }
@@ -86,7 +88,6 @@ private:
   static double seconds_between(const heard_view& before, const heard_view& after);
   void lose(known_instance& one, wall_time wall);
   void find_takers(known_instance& lost) const;
-  void forget_changes_of_unknown();
   void keep(std::string_view instance, const instance_view::change& what);
   [[nodiscard]] sums add_up() const;
   [[nodiscard]] std::string payments_json() const;
@@ -100,8 +101,8 @@ private:
   std::string own_;
   steady_time now_{};
   steady_time unheard_{}; ///< the last look for which the others were not known
+  /// By name, reactor and start: a container begins again under the name that it had.
   std::map<std::string, known_instance, std::less<>> known_;
-  std::map<std::string, std::uint64_t, std::less<>> changes_seen_; ///< by instance
   std::deque<known_change> changes_; ///< by the look that heard of it, then by its time
   sums sums_;                        ///< as the last look has ended
 };

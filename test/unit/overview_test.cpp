@@ -35,15 +35,16 @@ struct desk {
     made.processors.resize(2);
     return made;
   }
-  /// A second later.
+  /// A second later. The first one is the own.
   void look(std::vector<instance_view> views, bool others_answered = true) {
     now += 1s;
     wall += 1s;
     shown.begin(now);
-    for (instance_view& one : views) {
+    for (instance_view& one : views)
       if (one.at == wall_time{}) one.at = wall;
+    shown.see_own(views.front());
+    for (const instance_view& one : views)
       shown.see(one);
-    }
     shown.end(others_answered, wall);
   }
   void pass_until_gone(const std::vector<instance_view>& rest) {
@@ -118,10 +119,12 @@ BOOST_AUTO_TEST_CASE(rates_and_changes_go_on_when_a_clock_is_set) {
     look({one});
     BOOST_TEST(page().at("rates").at("accepted").as_double() == 60.0);
   }
+  instance_view one = view("here:1");
   for (std::uint64_t i = 1; i <= 60; ++i)
-    shown.changed("here:1", std::vector<instance_view::change>{{i, wall + 1h, "info", "before"}});
-  look({view("here:1")});
-  shown.changed("here:1", std::vector<instance_view::change>{{61, wall, "info", "after"}});
+    one.changes.push_back({i, wall + 1h, "info", "before"});
+  look({one});
+  one.changes.push_back({61, wall, "info", "after"});
+  look({one});
   BOOST_TEST(page().at("changes").as_array().back().at("text").as_string() == "after");
 }
 
@@ -200,6 +203,28 @@ BOOST_AUTO_TEST_CASE(nobody_is_lost_because_a_redis_that_comes_back_has_forgotte
   BOOST_TEST(page().at("changes").as_array().empty());
 }
 
+BOOST_AUTO_TEST_CASE(who_begins_again_under_its_old_name_is_another) {
+  const auto life = [&](const char* name, wall_time started, std::uint64_t number) {
+    instance_view made = view(name);
+    made.started = started;
+    made.held = 3;
+    made.changes = {{number, wall, "info", "line " + std::to_string(number)}};
+    return made;
+  };
+  const instance_view own = life("here:1", wall, 1);
+  const instance_view other = life("there:1", wall, 2);
+  look({own, life("here:1", wall - 1h, 700), life("there:1", wall - 1h, 500)});
+  pass_until_gone({own, other});
+  BOOST_TEST(page().at("backlog").at("held").as_int64() == 6);
+  std::size_t lost = 0;
+  const json::array all = page().at("instances").as_array();
+  for (const json::value& one : all)
+    lost += one.at("state").as_string() == "lost" ? 1U : 0U;
+  BOOST_TEST(lost == 2U);
+  for (const char* const line : {"line 1\"", "line 2\"", "line 500\"", "line 700\""})
+    BOOST_TEST(text(page().at("changes")).find(line) != std::string::npos, line);
+}
+
 BOOST_AUTO_TEST_CASE(a_breaker_that_is_open_somewhere_is_open) {
   instance_view other = view("there:2");
   other.processors[1].circuit = breaker::state::open;
@@ -227,18 +252,20 @@ BOOST_AUTO_TEST_CASE(fees_are_exact_whatever_the_sums) {
 
 BOOST_AUTO_TEST_CASE(changes_are_told_once_in_their_order_and_fifty_of_them) {
   instance_view other = view("there:2");
-  other.changes = {{5, wall + 1s, "warning", "processor default: breaker open\n\"quoted\""}};
-  look({view("here:1"), other});
-  look({view("here:1"), other});
-  const std::vector<instance_view::change> earlier{{1, wall_begin, "info", "epoch 7 begins"}};
-  shown.changed("here:1", earlier);
-  BOOST_TEST(shown.last_own_change() == 1U);
+  other.changes = {{5, wall_begin, "info", "epoch 7 begins"}};
+  instance_view own = view("here:1");
+  own.changes = {{1, wall + 1s, "warning", "processor default: breaker open\n\"quoted\""}};
+  look({own, other});
+  look({own, other});
+  BOOST_TEST(shown.last_change(own) == 1U);
+  BOOST_TEST(shown.last_change(view("nobody:1")) == 0U);
   const json::array told = page().at("changes").as_array();
   BOOST_REQUIRE(told.size() == 2U);
   BOOST_TEST(told[0].at("text").as_string() == "epoch 7 begins");
-  BOOST_TEST(told[1].at("instance").as_string() == "there:2");
+  BOOST_TEST(told[0].at("instance").as_string() == "there:2");
   for (std::uint64_t i = 2; i < 80; ++i)
-    shown.changed("here:1", std::vector<instance_view::change>{{i, wall + 1h, "info", "x"}});
+    own.changes.push_back({i, wall + 1h, "info", "x"});
+  look({own});
   BOOST_TEST(page().at("changes").as_array().size() == 50U);
 }
 
