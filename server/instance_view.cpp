@@ -7,12 +7,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <type_traits>
 
 namespace repasse {
 namespace {
 
 /// Of a line, in what others are shown.
 constexpr std::size_t shown_bytes_max = 200;
+/// In milliseconds; later times have no text.
+constexpr std::int64_t year_10000 = 253'402'300'800'000;
 
 double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
 
@@ -53,7 +57,8 @@ public:
     return {found->get_string().data(), found->get_string().size()};
   }
   [[nodiscard]] wall_time time(std::string_view name) const {
-    return wall_time{std::chrono::milliseconds{number<std::int64_t>(name)}};
+    return wall_time{
+        std::chrono::milliseconds{std::clamp<std::int64_t>(number<std::int64_t>(name), 0, year_10000 - 1)}};
   }
   [[nodiscard]] duration_counts counts(std::string_view name) const {
     duration_counts made{};
@@ -80,8 +85,10 @@ private:
   static Number to_number(const boost::json::value* found) {
     boost::json::error_code wrong;
     if (found == nullptr || !found->is_number()) return Number{};
-    const Number made = found->to_number<Number>(wrong);
-    return wrong ? Number{} : made;
+    const auto made = found->to_number<Number>(wrong);
+    if (wrong) return Number{};
+    if constexpr (std::is_floating_point_v<Number>) return std::isfinite(made) ? made : Number{};
+    return made;
   }
 
   const boost::json::object* of_;

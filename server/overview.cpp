@@ -80,7 +80,7 @@ void overview::see(const instance_view& view) {
   std::string key = key_of(view);
   auto found = known_.find(key);
   if (found == known_.end()) {
-    if (known_.size() >= known_max) return;
+    if (!make_room()) return;
     found = known_.emplace(std::move(key), known_instance{}).first;
   }
   known_instance& one = found->second;
@@ -97,6 +97,18 @@ void overview::see(const instance_view& view) {
     one.last_change = each.number;
     keep(view.instance, each);
   }
+}
+
+/// A server that dies again and again may not hide those that live. False if none of those known is lost.
+bool overview::make_room() {
+  if (known_.size() < known_max) return true;
+  auto oldest = known_.end();
+  for (auto at = known_.begin(); at != known_.end(); ++at)
+    if (at->second.is_lost && (oldest == known_.end() || at->second.heard() < oldest->second.heard()))
+      oldest = at;
+  if (oldest == known_.end()) return false;
+  known_.erase(oldest);
+  return true;
 }
 
 std::uint64_t overview::last_change(const instance_view& of) const {

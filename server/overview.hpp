@@ -19,8 +19,8 @@ public:
   /// that does not find it.
   static constexpr std::chrono::seconds gone_after{4};
   static constexpr std::size_t changes_max = 50;
-  static constexpr std::size_t views_max = 6; ///< kept of each, a second apart: what percentiles are of
-  static constexpr std::size_t known_max = 64;
+  static constexpr std::size_t views_max = 6;  ///< kept of each, a second apart: what percentiles are of
+  static constexpr std::size_t known_max = 64; ///< beyond, the lost ones give way, then new ones are not seen
 
   overview(const config& settings, std::string own_instance);
 
@@ -85,6 +85,7 @@ private:
     duration_counts end_to_end{};
   };
 
+  bool make_room();
   static double seconds_between(const heard_view& before, const heard_view& after);
   void lose(known_instance& one, wall_time wall);
   void find_takers(known_instance& lost) const;

@@ -225,6 +225,30 @@ BOOST_AUTO_TEST_CASE(who_begins_again_under_its_old_name_is_another) {
     BOOST_TEST(text(page().at("changes")).find(line) != std::string::npos, line);
 }
 
+BOOST_AUTO_TEST_CASE(lost_ones_give_way_to_the_living_and_the_living_to_nobody) {
+  const auto crowd = [](const std::string& name, std::size_t count) {
+    std::vector<instance_view> made;
+    for (std::size_t i = 0; i < count; ++i)
+      made.push_back(view(name + std::to_string(i)));
+    return made;
+  };
+  std::vector<instance_view> all = crowd("dies:", overview::known_max - 1);
+  all.insert(all.begin(), view("here:1"));
+  look(all);
+  pass_until_gone({view("here:1"), view("dies:0")});
+  look({view("here:1"), view("dies:0"), view("begins:1")});
+  BOOST_TEST(page().at("instances").as_array().size() == overview::known_max);
+  BOOST_TEST(instance("begins:1").at("state").as_string() == "serving");
+  BOOST_TEST(instance("dies:0").at("state").as_string() == "serving");
+  all = crowd("lives:", overview::known_max);
+  all.insert(all.begin(), view("here:1"));
+  look(all);
+  BOOST_TEST(page().at("instances").as_array().size() == overview::known_max);
+  BOOST_TEST(instance("lives:0").at("state").as_string() == "serving");
+  BOOST_TEST(!instance("here:1").is_null());
+  BOOST_TEST(!instance("begins:1").is_null());
+}
+
 BOOST_AUTO_TEST_CASE(a_breaker_that_is_open_somewhere_is_open) {
   instance_view other = view("there:2");
   other.processors[1].circuit = breaker::state::open;
@@ -315,6 +339,16 @@ BOOST_AUTO_TEST_CASE(what_is_no_view_is_none_and_what_is_missing_is_zero) {
   BOOST_TEST(old->accept[0] == 1U);
   BOOST_TEST(old->accept[2] == 0U);
   BOOST_TEST(old->processors[1].in_flight == 2U);
+  const auto wild = parse_instance(
+      settings, R"({"instance":"a","epoch":1,"oldestSeconds":1e999,"at":9223372036854775807,"started":-1,)"
+                R"("processors":[{"name":"default","sinceSeconds":-1e999,"oldestMillis":1e308}],)"
+                R"("changes":[{"number":1,"at":-9223372036854775808,"text":"x"}]})");
+  BOOST_REQUIRE(wild.has_value());
+  BOOST_TEST(wild->oldest_seconds == 0.0);
+  BOOST_TEST((wild->changes[0].at == wall_time{}));
+  look({view("here:1")});
+  look({view("here:1"), *wild});
+  BOOST_TEST(page().at("backlog").at("oldestSeconds").as_double() == 0.0); // it is JSON
   BOOST_TEST(old->took_over.size() == instance_view::took_over_max);
   BOOST_TEST(old->took_over[0] == 0U);
   BOOST_TEST(old->took_over[1] == 7U);
