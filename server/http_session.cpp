@@ -3,7 +3,9 @@
 #include "server/http_target.hpp"
 #include "server/listener.hpp"
 
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +26,9 @@ constexpr std::uint32_t slow_limit_s = 10;
 constexpr std::uint32_t linger_limit_s = 2;
 /// A viewer that has not taken one event while so many came is closed; it comes back for what it has missed.
 constexpr std::uint8_t missed_max = 5;
+/// More than this in its socket the peer has not taken: it does not read, or has gone without a word. The
+/// kernel would keep megabytes, and try for a quarter of an hour.
+constexpr int untaken_bytes_max = 64 * 1024;
 /// Of half-read requests and answers not taken yet, of all connections of a reactor.
 constexpr std::size_t held_bytes_max = std::size_t{64} * 1024 * 1024;
 /// An empty buffer that is larger gives its memory back.
@@ -214,11 +219,15 @@ void http_session::begin_stream(exchange& one, const http_response& response) {
   one.fate = connection_fate::close;
   keep(stash_, {});
   is_viewer_ = !one.is_head && listener_.take_viewer(*this);
-  finish(one, one.is_head || is_viewer_ ? response : unavailable("as many look on already as are allowed"));
+  if (one.is_head || is_viewer_) return finish(one, response);
+  finish(one,
+         unavailable(listener_.retiring_ ? "the server stops" : "as many look on already as are allowed"));
 }
 
 void http_session::tell(std::string_view event) {
-  if (unsent_.empty() && pending() == 0) {
+  int untaken = 0;
+  ::ioctl(fd, SIOCOUTQ, &untaken);
+  if (unsent_.empty() && pending() == 0 && untaken <= untaken_bytes_max) {
     missed_ = 0;
     return send(event);
   }
