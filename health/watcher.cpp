@@ -11,9 +11,11 @@ using namespace std::chrono_literals;
 constexpr std::string_view health_seconds = "30"; // CONTRACT section 5
 constexpr std::string_view shown_seconds = "5";
 constexpr std::chrono::nanoseconds show_period = 1s;
-/// In the list of all instances, whatever the difference of their clocks.
+/// The list of all instances, without one that shows itself.
 constexpr std::string_view listed_seconds = "60";
-constexpr std::int64_t listed_millis = 60'000;
+/// All but the newest 256 leave it. Whose time is over cannot be told by the times in it, since clocks
+/// differ: one that is fast would sweep all others out. Who reads the list takes those out that show nothing.
+constexpr std::string_view listed_last = "-257";
 constexpr std::chrono::nanoseconds look_limit = 1s;
 /// Between two tries to read the keys: a new instance's connections come up in some milliseconds.
 constexpr std::chrono::nanoseconds look_pause_min = 5ms;
@@ -119,7 +121,7 @@ task<> watcher::show() {
       showing_.clear();
       showing_.add({"SET", names_.instance(epoch), json, "EX", shown_seconds});
       showing_.add({"ZADD", names_.instances(), std::to_string(now), std::to_string(epoch)});
-      showing_.add({"ZREMRANGEBYSCORE", names_.instances(), "-inf", std::to_string(now - listed_millis)});
+      showing_.add({"ZREMRANGEBYRANK", names_.instances(), "0", listed_last});
       showing_.add({"EXPIRE", names_.instances(), listed_seconds});
       commands_.send(showing_);
     }

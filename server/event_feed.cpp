@@ -112,11 +112,15 @@ task<bool> event_feed::read_others() {
     reading_.add({"GETRANGE", names_.instance(epoch.text), "0", longest});
   const redis_verdict read = co_await from_.redis->exec(reading_, due, redis_connection::late::abandon);
   if (read != redis_verdict::done) co_return false;
+  redis_batch gone;
   for (std::size_t i = 0; i < epochs.size(); ++i) {
     const auto text = reading_.reply(i).as_text();
+    if (text && text->empty())
+      gone.add({"ZREM", names_.instances(), epochs[i].text}); // if it is wrong, for a second
     const auto view = text ? parse_instance(settings_, *text) : std::nullopt;
     if (view) overview_.see(*view);
   }
+  if (gone.size() > 0) from_.redis->send(gone);
   co_return true;
 }
 

@@ -192,6 +192,27 @@ BOOST_AUTO_TEST_CASE(payments_flow_while_a_hundred_look_on_and_each_sees_them_al
   }
 }
 
+BOOST_AUTO_TEST_CASE(an_instance_is_there_as_long_as_it_shows_itself_whatever_its_clock_says) {
+  redis_server redis;
+  server_process server({{"REDIS_URL", redis.url()}, {"REACTORS", "1"}});
+  const auto far = [](const json::value& snapshot) -> std::string {
+    for (const json::value& each : snapshot.at("instances").as_array())
+      if (each.at("instance").as_string() == "far:1")
+        return std::string(std::string_view(each.at("state").as_string()));
+    return "none";
+  };
+  redis.cli({"SET", "repasse:instances:77", R"({"instance":"far:1","epoch":77,"at":1})"});
+  redis.cli({"ZADD", "repasse:instances", "1", "77"});
+  viewer one(server.port());
+  BOOST_REQUIRE(!one.until([&](const json::value& seen) { return far(seen) == "serving"; }).is_null());
+  for (int i = 0; i < 3; ++i)
+    BOOST_TEST(far(one.snapshot()) == "serving");
+  BOOST_TEST(redis.cli({"ZSCORE", "repasse:instances", "77"}) == "1");
+  redis.cli({"DEL", "repasse:instances:77"});
+  BOOST_TEST(!one.until([&](const json::value& seen) { return far(seen) == "lost"; }).is_null());
+  BOOST_TEST(redis.cli({"ZSCORE", "repasse:instances", "77"}).empty());
+}
+
 BOOST_AUTO_TEST_CASE(two_instances_are_one_picture_and_a_killed_one_is_lost_a_stopped_one_is_not) {
   static postgres_server database;
   if (!database.is_running()) database.start();

@@ -244,8 +244,17 @@ BOOST_AUTO_TEST_CASE(an_instance_with_an_epoch_shows_itself_for_5_s) {
   here.until([&] { return server.cli({"EXISTS", "repasse:instances:42"}) == "1"; });
   BOOST_TEST(server.cli({"KEYS", "*:*:*"}) == "repasse:instances:42"); // who has no epoch shows nothing
   BOOST_TEST(server.cli({"ZRANGE", "repasse:instances", "0", "-1"}) == "42");
+  std::vector<std::string> crowd{"ZADD", "repasse:instances"};
+  for (int i = 1000; i < 1300; ++i) // by a clock that is years behind
+    crowd.insert(crowd.end(), 2, std::to_string(i));
+  server.cli(crowd);
+  server.cli({"DEL", "repasse:instances:42"});
+  here.until([&] { return server.cli({"EXISTS", "repasse:instances:42"}) == "1"; });
+  BOOST_TEST(server.cli({"ZCARD", "repasse:instances"}) == "256");
+  BOOST_TEST(server.cli({"ZSCORE", "repasse:instances", "1299"}) == "1299");
   const int listed = std::stoi(server.cli({"TTL", "repasse:instances"}));
   BOOST_TEST((listed > 50 && listed <= 60));
+  server.cli({"DEL", "repasse:instances"});
 }
 
 BOOST_AUTO_TEST_CASE(a_watcher_that_is_stopped_says_and_hears_nothing_more) {
