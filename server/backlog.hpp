@@ -24,6 +24,11 @@ struct held_payment {
   std::uint32_t version = 0;
   /// When it began to wait, in milliseconds of the reactor's clock, modulo 2^32.
   std::uint32_t since_ms = 0;
+
+  [[nodiscard]] std::int64_t cents() const { return static_cast<std::int64_t>(amount_cents); }
+  void set_cents(std::int64_t cents) {
+    amount_cents = static_cast<std::uint64_t>(cents) & ((std::uint64_t{1} << 40) - 1);
+  }
 };
 static_assert(sizeof(held_payment) == 32);
 

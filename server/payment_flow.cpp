@@ -1,6 +1,5 @@
 #include "server/payment_flow.hpp"
 
-#include "storage/check.hpp"
 #include "storage/planted.hpp"
 
 #include <spdlog/spdlog.h>
@@ -17,18 +16,9 @@ using namespace std::chrono_literals;
 
 /// How long an append waits for a new epoch before its clients are told.
 constexpr std::chrono::nanoseconds epoch_patience = 500ms;
-/// How long the ledger may take over an append before its clients are led to the intake.
-constexpr std::chrono::nanoseconds append_patience = 250ms;
-/// And the intake, before they are told.
-constexpr std::chrono::nanoseconds take_in_patience = 150ms;
 /// How often those who wait look again, while nothing tells them to.
 constexpr std::chrono::nanoseconds waiting_look = 10ms;
 constexpr std::chrono::nanoseconds idle_look = 50ms;
-/// A payment in doubt is looked at with pauses that double between these; much more rarely once its
-/// processor refuses it, which no haste can change.
-constexpr std::chrono::nanoseconds doubt_pause_min = 50ms;
-constexpr std::chrono::nanoseconds doubt_pause_max = 2s;
-constexpr std::chrono::nanoseconds refused_pause_max = 60s;
 /// After a send that was not taken.
 constexpr std::chrono::nanoseconds retry_pause_min = 5ms;
 constexpr std::chrono::nanoseconds retry_pause_max = 1s;
@@ -101,7 +91,7 @@ void payment_flow::hold(const posted_payment& payment, wall_time accepted_at, co
   const steady_time now = clock_.now();
   held_payment held;
   held.id = payment.id;
-  held.amount_cents = static_cast<std::uint64_t>(payment.amount_cents) & ((std::uint64_t{1} << 40) - 1);
+  held.set_cents(payment.amount_cents);
   held.attempts = 0;
   held.since_ms = since(now);
   entry one;
@@ -123,7 +113,8 @@ void payment_flow::hold(const posted_payment& payment, wall_time accepted_at, co
 }
 
 // 2. Journal: one batch at a time; what is done is durable. An append is never given up while its fate is
-// open: a client that cannot wait is told, the row is found out all the same.
+// open: a client that cannot wait is told, the row is found out all the same. What the ledger does not take goes
+// on in payment_flow_away.cpp.
 
 task<> payment_flow::journal() {
   for (;;) {
@@ -142,7 +133,7 @@ task<> payment_flow::append(std::span<entry> batch, steady_time begun) {
   for (const entry& one : batch) {
     const held_payment& held = held_[one.slot];
     append_items_.push_back({.id = held.id,
-                             .amount_cents = static_cast<std::int64_t>(held.amount_cents),
+                             .amount_cents = held.cents(),
                              .token = one.token,
                              .accepted_at = one.is_import() ? one.accepted_at : wall,
                              .processor = one.at,
@@ -247,11 +238,6 @@ void payment_flow::tell(accept_reply& reply, accept_verdict verdict, std::uint64
   answer(reply, verdict);
 }
 
-void payment_flow::turn_away(accept_reply& reply, refusal why) {
-  const bool is_unknown = why == refusal::unavailable || why == refusal::unaudited;
-  tell(reply, is_unknown ? accept_verdict::unavailable : accept_verdict::overloaded, counters_.of(why), {});
-}
-
 void payment_flow::answer(accept_reply& reply, accept_verdict verdict) {
   if (reply.answer != nullptr) reply.answer(reply.who, reply.where, verdict);
   reply.answer = nullptr;
@@ -279,115 +265,6 @@ void payment_flow::let_go(const entry& one) {
     processors_[one.at]->release();
   }
   held_.release(one.slot);
-}
-
-/// The ledger has not written these.
-void payment_flow::refuse(std::span<entry> batch) {
-  for (entry& one : batch) {
-    if (one.is_import()) {
-      answer(one.reply, accept_verdict::unavailable);
-      end_trace(one.slot, "not written");
-    } else if (const accept_reply reply = std::exchange(one.reply, {}); reply.answer != nullptr) {
-      divert({held_[one.slot].id, static_cast<std::int64_t>(held_[one.slot].amount_cents)}, one.began, reply,
-             held_[one.slot].traced ? std::optional(key_of(one.slot)) : std::nullopt);
-    } else {
-      end_trace(one.slot, "not written");
-    }
-    if (is_planted(planted::intake_authorises_send) && one.at != no_processor && can_take_in())
-      conclude_fresh(one, true);
-    else
-      let_go(one);
-  }
-}
-
-/// The ledger does not say what became of `batch`: its rows are found out all the same, but its clients, and
-/// those behind them, wait no longer. A row that is there and in the intake too is one payment: it is
-/// imported as known.
-void payment_flow::give_up_waiting(std::span<entry> batch) {
-  stuck_ = true;
-  for (entry& one : batch) {
-    if (one.is_import()) {
-      answer(one.reply, accept_verdict::unavailable);
-      continue;
-    }
-    const accept_reply reply = std::exchange(one.reply, {});
-    if (reply.answer != nullptr)
-      divert({held_[one.slot].id, static_cast<std::int64_t>(held_[one.slot].amount_cents)}, one.began, reply,
-             std::nullopt);
-  }
-  appends_.drop([this](entry& one) { refuse({&one, 1}); });
-}
-
-// 2b. The ledger is away: Redis may take the payment in, durably. Whoever reaches the ledger imports it.
-
-void payment_flow::divert(const posted_payment& payment, steady_time began, const accept_reply& reply,
-                          const std::optional<trace_key>& trace) {
-  if (can_take_in()) return diverted_.push({payment, began, reply, trace});
-  if (trace) traces_.end(*trace, "unavailable", clock_.now());
-  accept_reply client = reply;
-  turn_away(client, refusal::unavailable);
-}
-
-task<> payment_flow::take_in() {
-  for (;;) {
-    const std::span<diverted> batch = co_await diverted_.next();
-    intake_items_.clear();
-    const wall_time now = clock_.wall();
-    for (const diverted& one : batch)
-      intake_items_.push_back(
-          {.id = one.payment.id, .amount_cents = one.payment.amount_cents, .accepted_at = now});
-    taking_in_ = batch;
-    const steady_time begun = clock_.now();
-    take_in_due_ = begun + take_in_patience;
-    co_await intake_->take_in(intake_items_);
-    take_in_due_ = never;
-    is_intake_stuck_ = false;
-    const steady_time done = clock_.now();
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      diverted& one = batch[i];
-      accept_reply& reply = one.reply;
-      const std::chrono::nanoseconds took = done - one.began;
-      if (took > config_.slow_after)
-        tell_slow(one.payment.id, one.trace ? find_trace(*one.trace) : trace_id{}, "intake",
-                  begun - one.began, done - begun);
-      if (one.trace) trace_intake(one, begun, done, intake_items_[i].answer);
-      switch (intake_items_[i].answer) {
-      case intake_item::verdict::taken:
-        tell(reply, accept_verdict::accepted, counters_.taken_in, took);
-        break;
-      case intake_item::verdict::known:
-        tell(reply, accept_verdict::replayed, counters_.replayed, took);
-        break;
-      case intake_item::verdict::conflict:
-        tell(reply, accept_verdict::conflict, counters_.conflicts, took);
-        break;
-      case intake_item::verdict::full:
-        turn_away(reply, refusal::intake_full);
-        break;
-      case intake_item::verdict::unavailable:
-        turn_away(reply, refusal::unavailable);
-        break;
-      }
-    }
-  }
-}
-
-/// A store that is silent holds up no client: an append's are led to the intake, the intake's are told.
-void payment_flow::look_after_stores() {
-  const steady_time now = clock_.now();
-  if (now >= append_due_ && can_take_in()) {
-    append_due_ = now + append_patience;
-    give_up_waiting(appending_);
-  }
-  if (now < take_in_due_) return;
-  take_in_due_ = never;
-  is_intake_stuck_ = true;
-  const auto refuse_one = [this, now](diverted& one) {
-    turn_away(one.reply, refusal::unavailable);
-    if (one.trace) traces_.end(*one.trace, "unavailable", now);
-  };
-  std::for_each(taking_in_.begin(), taking_in_.end(), refuse_one);
-  diverted_.drop(refuse_one);
 }
 
 // 3. Wait: payments that could not start at once name no processor. They go oldest first, and each fourth
@@ -484,39 +361,8 @@ bool payment_flow::refused_by_all(held_slot slot) const {
   return static_cast<std::size_t>(std::popcount(found->second)) == processors_.size();
 }
 
-void payment_flow::note_acceptance() {
-  if (could_accept_ == can_accept()) return;
-  could_accept_ = can_accept();
-  could_accept_since_ = clock_.now();
-  if (could_accept_)
-    spdlog::info("payments are accepted again{}", can_append() ? "" : ", by Redis");
-  else
-    spdlog::warn("no payments are accepted: {}", held_.size() >= config_.backlog_max ? "too many wait"
-                                                 : full_                             ? "the ledger is full"
-                                                                                     : "the ledger is away");
-}
-
-/// Recovery wakes those in doubt there, and so does a trial that is to be had.
-void payment_flow::look_after_processors() {
-  bool some_breaker_is_closed = false;
-  for (std::size_t i = 0; i < processors_.size(); ++i) {
-    processor& one = *processors_[i];
-    one.look_after();
-    some_breaker_is_closed = some_breaker_is_closed || one.circuit().is_closed();
-    linked<doubt>& sleepers = doubts_[i];
-    if (recoveries_[i] != one.recoveries()) {
-      recoveries_[i] = one.recoveries();
-      for (doubt& sleeper : sleepers)
-        sleeper.wake.notify();
-    } else if (!sleepers.empty() && !one.circuit().is_closed() && one.admits()) {
-      sleepers.front().wake.notify();
-      sleepers.splice(sleepers.end(), sleepers, sleepers.begin());
-    }
-  }
-  patience_.note(some_breaker_is_closed, clock_.now());
-}
-
-// 4. Process: the row names `at`, by a confirmed commit. One send after the other until the outcome is known.
+// 4. Process: the row names `at`, by a confirmed commit. One send after the other until the outcome is known;
+// one that stays unknown goes on in payment_flow_doubt.cpp.
 
 task<> payment_flow::process(held_slot slot, processor_index at) {
   const epoch_id epoch = epoch_;
@@ -595,9 +441,8 @@ task<outcome> payment_flow::charge(held_slot slot, epoch_id epoch, processor_ind
   held_payment& held = held_[slot];
   if (held.attempts < std::numeric_limits<std::uint16_t>::max())
     held.attempts = (held.attempts + 1U) & 0xffff;
-  const auto amount_cents = static_cast<std::int64_t>(held.amount_cents);
   const steady_time begun = traced_now(slot);
-  const outcome seen = co_await to.charge(held.id, amount_cents, send_by(), context_of(slot));
+  const outcome seen = co_await to.charge(held.id, held.cents(), send_by(), context_of(slot));
   if (held_[slot].traced) add_span(slot, "charge", begun, at, to_string(seen.seen));
   co_return seen;
 }
@@ -605,9 +450,8 @@ task<outcome> payment_flow::charge(held_slot slot, epoch_id epoch, processor_ind
 /// As processor::ask.
 task<holding> payment_flow::ask(held_slot slot, processor_index at) {
   const held_payment& held = held_[slot];
-  const auto amount_cents = static_cast<std::int64_t>(held.amount_cents);
   const steady_time begun = traced_now(slot);
-  const holding seen = co_await processors_[at]->ask(held.id, amount_cents, context_of(slot));
+  const holding seen = co_await processors_[at]->ask(held.id, held.cents(), context_of(slot));
   if (held_[slot].traced) add_span(slot, "ask", begun, at, to_string(seen.what));
   co_return seen;
 }
@@ -641,80 +485,7 @@ task<bool> payment_flow::leave(held_slot slot, epoch_id epoch, processor_index f
   co_return false;
 }
 
-// 5. Doubt: only `at` may ever take it. Ask, send again, until it is known.
-
-/// `unmarked`: why its row has to be marked as `unknown` first; empty: it is.
-task<> payment_flow::resolve(held_slot slot, processor_index at, std::string_view unmarked) {
-  const epoch_id epoch = epoch_;
-  ++counters_.doubts;
-  if (held_[slot].traced) say(spdlog::level::warn, slot, "payment in doubt");
-  doubt self(clock_, in_doubt_, held_[slot].id);
-  doubts_[at].push_back(self);
-  oldest_doubts_.push_back(self);
-  std::chrono::nanoseconds pace = doubt_pause_min;
-  self.pace_max = doubt_pause_max;
-  while (epoch_ == epoch) {
-    if (!unmarked.empty()) {
-      const bool marked = co_await amend(slot, epoch, payment_status::unknown, at, unmarked);
-      if (!marked) {
-        ++counters_.refused_doubts;
-        break;
-      }
-      unmarked = {};
-    }
-    const steady_time asked = clock_.now();
-    const holding held = co_await ask(slot, at);
-    if (held.what == holding::verdict::same_amount) co_return settle(slot, at, held.requested_at);
-    if (held.what == holding::verdict::other_amount)
-      co_return co_await reject(slot, epoch, at, to_string(evidence::known_other));
-
-    bool ended = false;
-    const bool allowed = epoch_ == epoch && clock_.now() < send_by() && processors_[at]->admits();
-    if (self.declared)
-      ended = co_await carry_out(slot, epoch, at, self, held.what, asked);
-    else if (allowed)
-      ended = co_await resend(slot, epoch, at, self);
-    if (ended) co_return;
-    const bool woken = co_await self.wake.wait_for(jittered(pace));
-    pace = woken ? doubt_pause_min : std::min(2 * pace, self.pace_max);
-  }
-  forget(slot, at);
-}
-
-/// One more send of a payment in doubt; true if that was its end. What is "not taken" of this send says
-/// nothing of those before: it changes only the pace.
-task<bool> payment_flow::resend(held_slot slot, epoch_id epoch, processor_index at, doubt& self) {
-  ++counters_.resends;
-  processors_[at]->claim(held_[slot].id);
-  const outcome seen = co_await charge(slot, epoch, at);
-  self.pace_max = doubt_pause_max;
-  switch (seen.what) {
-  case outcome::verdict::taken:
-    settle(slot, at, seen.requested_at);
-    co_return true;
-  case outcome::verdict::other_amount:
-    co_await reject(slot, epoch, at, to_string(seen.seen));
-    co_return true;
-  case outcome::verdict::refused:
-    self.pace_max = refused_pause_max;
-    break;
-  case outcome::verdict::not_taken:
-    if (is_planted(planted::reopen_after_failed_resend)) {
-      const bool left = co_await leave(slot, epoch, at, no_processor);
-      if (left) wait_again(slot);
-      co_return true;
-    }
-    break;
-  case outcome::verdict::no_turn:
-    break;
-  case outcome::verdict::unknown:
-    self.last_doubtful = clock_.now();
-    break;
-  }
-  co_return false;
-}
-
-/// Refused by all, or the processor has the id with another amount: the owner's decision, so a
+/// Refused by all, or the processor has the id with another amount, or as declared: the owner's decision, so a
 /// compare-and-set.
 task<> payment_flow::reject(held_slot slot, epoch_id epoch, processor_index at, std::string_view reason) {
   const bool applied = co_await amend(slot, epoch, payment_status::rejected, at, reason);
@@ -728,7 +499,7 @@ task<> payment_flow::reject(held_slot slot, epoch_id epoch, processor_index at, 
   forget(slot, at);
 }
 
-// 6. Settle: in the books and out of the queue, with the next batch. It is held until that is durable.
+// 5. Settle: in the books and out of the queue, with the next batch. It is held until that is durable.
 
 void payment_flow::settle(held_slot slot, processor_index at, wall_time requested_at) {
   processors_[at]->release();
@@ -741,7 +512,7 @@ void payment_flow::settle(held_slot slot, processor_index at, wall_time requeste
   one.item.processed_at = clock_.wall();
   one.item.attempts = static_cast<std::uint16_t>(held_[slot].attempts);
   one.item.processor = at;
-  one.item.amount_cents = static_cast<std::int64_t>(held_[slot].amount_cents);
+  one.item.amount_cents = held_[slot].cents();
   one.item.trace = trace_of(slot);
   if (one.item.trace.exists()) traces_.find(key_of(slot))->await("settle", clock_.now());
   settlements_.push(one);

@@ -1,5 +1,7 @@
 // The life of one payment, from the request that brings it to the books that hold it. Read payment_flow.cpp
-// top to bottom: it is in the order of that life.
+// top to bottom: it is in the order of that life. What most payments never meet stands beside it: the ledger is
+// away (payment_flow_away.cpp), nobody knows whether a processor has it (_doubt) and an administrator says so
+// (_word), a restore (_ask), changes of rows, epochs and the end (_rows), traces (_trace).
 //
 // The rules that make it exactly once are in doc/exactly-once.md. In one sentence: nothing is sent until a
 // commit shows the row naming that processor, and a payment leaves a processor only when every send to it is
@@ -159,6 +161,9 @@ public:
   [[nodiscard]] steady_time can_accept_since() const { return could_accept_since_; }
 
 private:
+  /// How long the ledger may take over an append before its clients are led to the intake.
+  static constexpr std::chrono::nanoseconds append_patience = std::chrono::milliseconds{250};
+
   /// A payment whose row is being written.
   struct entry {
     held_slot slot = 0;
@@ -242,16 +247,19 @@ private:
   void conclude(std::span<entry> batch, epoch_id epoch, steady_time begun, steady_time now);
   void conclude_fresh(const entry& one, bool still_ours);
   void let_go(const entry& one);
+  static void answer(accept_reply& reply, accept_verdict verdict);
+  void tell(accept_reply& reply, accept_verdict verdict, std::uint64_t& counter,
+            std::chrono::nanoseconds took);
+
+  // payment_flow_away.cpp
   void refuse(std::span<entry> batch);
   void give_up_waiting(std::span<entry> batch);
   void divert(const posted_payment& payment, steady_time began, const accept_reply& reply,
               const std::optional<trace_key>& trace);
   task<> take_in();
   void look_after_stores();
-  static void answer(accept_reply& reply, accept_verdict verdict);
-  void tell(accept_reply& reply, accept_verdict verdict, std::uint64_t& counter,
-            std::chrono::nanoseconds took);
   void turn_away(accept_reply& reply, refusal why);
+  void note_acceptance();
 
   task<> dispatch();
   void send_waiting();
@@ -260,41 +268,46 @@ private:
   task<> choose(held_slot slot, processor_index at);
   [[nodiscard]] processor_index route_for(held_slot slot, steady_time now);
   [[nodiscard]] bool refused_by_all(held_slot slot) const;
-  void look_after_processors();
-  void note_acceptance();
 
   task<> process(held_slot slot, processor_index at);
   task<bool> may_send(epoch_id epoch);
   task<outcome> charge(held_slot slot, epoch_id epoch, processor_index at);
   task<holding> ask(held_slot slot, processor_index at);
   task<bool> leave(held_slot slot, epoch_id epoch, processor_index from, processor_index to);
+  task<> reject(held_slot slot, epoch_id epoch, processor_index at, std::string_view reason);
+  void settle(held_slot slot, processor_index at, wall_time requested_at);
+  task<> settle_batches();
+  void settled(std::span<const settlement> batch, std::span<const settle_item> items);
+  void note_settled(const settle_item& item);
+  void forget(held_slot slot, processor_index at);
+
+  // payment_flow_doubt.cpp
   task<> resolve(held_slot slot, processor_index at, std::string_view unmarked);
   task<bool> resend(held_slot slot, epoch_id epoch, processor_index at, doubt& self);
+  void look_after_processors();
+
+  // payment_flow_word.cpp
   task<bool> carry_out(held_slot slot, epoch_id epoch, processor_index at, doubt& self, holding::verdict said,
                        steady_time asked);
   task<bool> set_aside(held_slot slot, epoch_id epoch, processor_index at, doubt& self);
   task<> hear_declarations();
   void hear(const declaration& told, steady_time declared);
-  task<> reject(held_slot slot, epoch_id epoch, processor_index at, std::string_view reason);
-  void settle(held_slot slot, processor_index at, wall_time requested_at);
-  void forget(held_slot slot, processor_index at);
 
+  // payment_flow_ask.cpp
   void ask_soon(held_slot slot, processor_index named);
   task<> ask_unasked();
   task<sighting> ask_all(unasked one);
   void tell_silence(const processor& of);
   task<> act_on(unasked one, epoch_id epoch, sighting seen);
 
-  task<> hand_over();
-  void forget_waiting();
+  // payment_flow_rows.cpp
   task<bool> amend(held_slot slot, epoch_id epoch, payment_status status, processor_index at,
                    std::string_view reason = {});
   task<> amend_batches();
-  task<> settle_batches();
-  void settled(std::span<const settlement> batch, std::span<const settle_item> items);
-  void note_settled(const settle_item& item);
+  task<> hand_over();
+  void forget_waiting();
 
-  // Of the few payments that are traced: payment_flow_trace.cpp.
+  // payment_flow_trace.cpp
   static constexpr std::string_view left_to_another = "left to another owner";
   [[nodiscard]] trace_key key_of(held_slot slot) const { return {held_[slot].id, slot}; }
   [[nodiscard]] steady_time traced_now(held_slot slot) const {

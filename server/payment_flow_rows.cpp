@@ -26,7 +26,7 @@ task<bool> payment_flow::amend(held_slot slot, epoch_id epoch, payment_status st
   wish.item.status = status;
   wish.item.processor = at;
   wish.item.reason = reason;
-  wish.item.amount_cents = static_cast<std::int64_t>(held_[slot].amount_cents);
+  wish.item.amount_cents = held_[slot].cents();
   wish.item.trace = trace_of(slot);
   const steady_time begun = traced_now(slot);
   amends_.push(&wish);
@@ -115,7 +115,7 @@ void payment_flow::adopt(std::span<const owned_row> rows) {
   for (auto row = rows.rbegin(); row != rows.rend(); ++row) { // so that the oldest comes to stand first
     held_payment held;
     held.id = row->id;
-    held.amount_cents = static_cast<std::uint64_t>(row->amount_cents) & ((std::uint64_t{1} << 40) - 1);
+    held.set_cents(row->amount_cents);
     held.attempts = row->attempts;
     held.version = row->version;
     held.since_ms = since(clock_.now());
@@ -200,10 +200,6 @@ std::chrono::nanoseconds payment_flow::oldest_waiting() const {
   if (!refused_waiting_.empty()) look_at(refused_waiting_.front());
   if (!unasked_.empty()) look_at(unasked_.front().slot);
   return std::chrono::milliseconds{oldest_ms};
-}
-
-std::chrono::nanoseconds payment_flow::oldest_in_doubt() const {
-  return oldest_doubts_.empty() ? std::chrono::nanoseconds{0} : clock_.now() - oldest_doubts_.front().since;
 }
 
 std::uint32_t payment_flow::since(steady_time now) const {

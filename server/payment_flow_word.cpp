@@ -19,11 +19,6 @@ constexpr std::size_t ids_max = 1'000;
 
 } // namespace
 
-void payment_flow::look_at(const payment_id& id) {
-  for (doubt& one : oldest_doubts_)
-    if (one.id == id) one.wake.notify();
-}
-
 task<> payment_flow::hear_declarations() {
   std::vector<payment_id> ids;
   event pause(clock_);
