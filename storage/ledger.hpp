@@ -259,7 +259,7 @@ public:
   /// which is not configured here can have nobody who carries that out: if its owner is over, and has not
   /// beaten for the landing limit, it becomes as declared at once.
   virtual task<ledger_status> declare(declaration& what) = 0;
-  /// The last that was declared of each of `ids`, unless it was set aside.
+  /// The last that was declared of each of `ids`, unless that was `processed` and is set aside.
   virtual task<std::optional<std::vector<declaration>>> declarations(std::span<const payment_id> ids) = 0;
 
   /// Forgets all payments and ends all epochs, at once.

@@ -375,7 +375,7 @@ task<std::optional<std::vector<declaration>>> memory_ledger::declarations(std::s
       if (read_declaration(one.entry.what, one.entry.detail, last)) {
         stands = true;
         last.age = std::chrono::duration_cast<std::chrono::milliseconds>(now - one.since);
-      } else if (one.entry.what == set_aside_event) {
+      } else if (one.entry.what == set_aside_event && last.outcome == payment_status::processed) {
         stands = false;
       }
     }

@@ -1,5 +1,7 @@
 // What administrators note in the audit trail of the PostgreSQL ledger, and what they declare of payments in
-// doubt. A declaration is an entry of the trail; the newest of a payment stands until an entry sets it aside.
+// doubt. A declaration is an entry of the trail; the newest of a payment stands, unless it is that the
+// payment is processed and an entry sets that aside: that it is rejected may have been declared just before
+// such an entry.
 #include "storage/postgres_ledger.hpp"
 
 #include "storage/postgres_statements.hpp"
@@ -53,11 +55,12 @@ constexpr pg_statement<declared_row(std::span<const payment_id>)> read_declarati
 SELECT w.id, a.event, a.detail, (extract(epoch FROM clock_timestamp() - a.at) * 1000)::bigint
   FROM unnest($1::uuid[]) AS w (id),
        LATERAL (SELECT event, detail, at FROM audit s
-                 WHERE s.correlation_id = w.id
-                   AND s.event IN ('declared processed', 'declared rejected', 'declaration set aside')
+                 WHERE s.correlation_id = w.id AND s.event IN ('declared processed', 'declared rejected')
                    AND NOT EXISTS (SELECT FROM audit g WHERE g.correlation_id IS NULL AND g.at > s.at)
                  ORDER BY s.at DESC LIMIT 1) AS a
- WHERE a.event <> 'declaration set aside')"};
+ WHERE a.event = 'declared rejected'
+    OR NOT EXISTS (SELECT FROM audit s
+                    WHERE s.correlation_id = w.id AND s.event = 'declaration set aside' AND s.at > a.at))"};
 
 } // namespace
 

@@ -144,6 +144,15 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(what_is_declared_of_a_payment_in_doubt_stands_unti
   BOOST_TEST(words[0].reason == "after all");
   BOOST_TEST((words[0].age < 2s));
 
+  // That it is rejected is declared as another word is about to be set aside: it stands.
+  BOOST_TEST(declare(2, status::processed, "it is") == declared::noted);
+  BOOST_TEST(declare(2, status::rejected, "it is not") == declared::noted);
+  BOOST_TEST(books.run(books.get().note(id_of(2), aside)) == ledger_status::done);
+  words = standing();
+  BOOST_TEST_REQUIRE(words.size() == 2U);
+  BOOST_TEST(words[1].outcome == status::rejected);
+  BOOST_TEST(words[1].reason == "it is not");
+
   // It is for payments in doubt alone, and changes nothing by itself.
   for (const std::uint64_t number : {4, 5, 6})
     BOOST_TEST(declare(number, status::rejected, "no") == declared::refused);
