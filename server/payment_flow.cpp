@@ -39,6 +39,7 @@ payment_flow::payment_flow(clock& time, ledger& books, intake* taking_in,
       epoch_lost_(time),
       jitter_(settings.jitter_seed),
       doubts_(processors.size()),
+      words_wanted_(time),
       recoveries_(processors.size()),
       appends_(time, settings.batch_max),
       diverted_(time, intake::batch_max),
@@ -113,8 +114,8 @@ void payment_flow::hold(const posted_payment& payment, wall_time accepted_at, co
 }
 
 // 2. Journal: one batch at a time; what is done is durable. An append is never given up while its fate is
-// open: a client that cannot wait is told, the row is found out all the same. What the ledger does not take goes
-// on in payment_flow_away.cpp.
+// open: a client that cannot wait is told, the row is found out all the same. What the ledger does not take
+// goes on in payment_flow_away.cpp.
 
 task<> payment_flow::journal() {
   for (;;) {
@@ -427,7 +428,8 @@ task<bool> payment_flow::may_send(epoch_id epoch) {
   co_return epoch_ == epoch;
 }
 
-task<outcome> payment_flow::charge(held_slot slot, epoch_id epoch, processor_index at) {
+/// Nothing is sent at `until` or later.
+task<outcome> payment_flow::charge(held_slot slot, epoch_id epoch, processor_index at, steady_time until) {
   processor& to = *processors_[at];
   bool has_turn = to.take_turn(held_[slot].id);
   if (!has_turn) {
@@ -442,7 +444,8 @@ task<outcome> payment_flow::charge(held_slot slot, epoch_id epoch, processor_ind
   if (held.attempts < std::numeric_limits<std::uint16_t>::max())
     held.attempts = (held.attempts + 1U) & 0xffff;
   const steady_time begun = traced_now(slot);
-  const outcome seen = co_await to.charge(held.id, held.cents(), send_by(), context_of(slot));
+  const steady_time send_until = std::min(send_by(), until);
+  const outcome seen = co_await to.charge(held.id, held.cents(), send_until, context_of(slot));
   if (held_[slot].traced) add_span(slot, "charge", begun, at, to_string(seen.seen));
   co_return seen;
 }
@@ -485,8 +488,8 @@ task<bool> payment_flow::leave(held_slot slot, epoch_id epoch, processor_index f
   co_return false;
 }
 
-/// Refused by all, or the processor has the id with another amount, or as declared: the owner's decision, so a
-/// compare-and-set.
+/// Refused by all, or the processor has the id with another amount, or as declared: the owner's decision, so
+/// a compare-and-set.
 task<> payment_flow::reject(held_slot slot, epoch_id epoch, processor_index at, std::string_view reason) {
   const bool applied = co_await amend(slot, epoch, payment_status::rejected, at, reason);
   if (applied) {

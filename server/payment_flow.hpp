@@ -1,6 +1,7 @@
 // The life of one payment, from the request that brings it to the books that hold it. Read payment_flow.cpp
-// top to bottom: it is in the order of that life. What most payments never meet stands beside it: the ledger is
-// away (payment_flow_away.cpp), nobody knows whether a processor has it (_doubt) and an administrator says so
+// top to bottom: it is in the order of that life. What most payments never meet stands beside it: the ledger
+// is away (payment_flow_away.cpp), nobody knows whether a processor has it (_doubt) and an administrator says
+// so
 // (_word), a restore (_ask), changes of rows, epochs and the end (_rows), traces (_trace).
 //
 // The rules that make it exactly once are in doc/exactly-once.md. In one sentence: nothing is sent until a
@@ -227,6 +228,8 @@ private:
     event wake;
     steady_time since;
     steady_time last_doubtful; ///< no send that may have been taken has ended later
+    steady_time looked{};      ///< the last look for what is declared of it began then
+    steady_time heard{};       ///< what was declared of it before is known
     payment_id id;
     std::chrono::nanoseconds pace_max{0};
     std::optional<word> declared;
@@ -271,7 +274,7 @@ private:
 
   task<> process(held_slot slot, processor_index at);
   task<bool> may_send(epoch_id epoch);
-  task<outcome> charge(held_slot slot, epoch_id epoch, processor_index at);
+  task<outcome> charge(held_slot slot, epoch_id epoch, processor_index at, steady_time until = never);
   task<holding> ask(held_slot slot, processor_index at);
   task<bool> leave(held_slot slot, epoch_id epoch, processor_index from, processor_index to);
   task<> reject(held_slot slot, epoch_id epoch, processor_index at, std::string_view reason);
@@ -289,9 +292,9 @@ private:
   // payment_flow_word.cpp
   task<bool> carry_out(held_slot slot, epoch_id epoch, processor_index at, doubt& self, holding::verdict said,
                        steady_time asked);
-  task<bool> set_aside(held_slot slot, epoch_id epoch, processor_index at, doubt& self);
+  task<bool> set_aside(held_slot slot, epoch_id epoch, doubt& self);
   task<> hear_declarations();
-  void hear(const declaration& told, steady_time declared);
+  void hear(std::span<const declaration> words, steady_time begun);
 
   // payment_flow_ask.cpp
   void ask_soon(held_slot slot, processor_index named);
@@ -368,6 +371,7 @@ private:
       oldest_doubts_;
   std::size_t in_doubt_ = 0;
   linked<word> words_; ///< that stand
+  event words_wanted_;
   std::vector<std::uint64_t> recoveries_;
 
   batcher<entry> appends_;

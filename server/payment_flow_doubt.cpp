@@ -1,5 +1,5 @@
-// The part of payment_flow for payments in doubt: only the processor that the row names may ever take it. It is
-// asked, and sent the payment again, until it is known.
+// The part of payment_flow for payments in doubt: only the processor that the row names may ever take it. It
+// is asked, and sent the payment again, until it is known.
 #include "server/payment_flow.hpp"
 #include "storage/planted.hpp"
 
@@ -18,7 +18,8 @@ constexpr std::chrono::nanoseconds refused_pause_max = 60s;
 
 } // namespace
 
-/// `unmarked`: why its row has to be marked as `unknown` first; empty: it is.
+/// `unmarked`: why its row has to be marked as `unknown` first, before which nothing can be declared of it;
+/// empty: it is, perhaps since long ago, so it is not sent before it is known what was declared.
 task<> payment_flow::resolve(held_slot slot, processor_index at, std::string_view unmarked) {
   const epoch_id epoch = epoch_;
   ++counters_.doubts;
@@ -28,6 +29,10 @@ task<> payment_flow::resolve(held_slot slot, processor_index at, std::string_vie
   oldest_doubts_.push_back(self);
   std::chrono::nanoseconds pace = doubt_pause_min;
   self.pace_max = doubt_pause_max;
+  if (!unmarked.empty() || is_planted(planted::send_unheard))
+    self.heard = self.since;
+  else
+    words_wanted_.notify();
   while (epoch_ == epoch) {
     if (!unmarked.empty()) {
       const bool marked = co_await amend(slot, epoch, payment_status::unknown, at, unmarked);
@@ -44,10 +49,15 @@ task<> payment_flow::resolve(held_slot slot, processor_index at, std::string_vie
       co_return co_await reject(slot, epoch, at, to_string(evidence::known_other));
 
     bool ended = false;
-    const bool allowed = epoch_ == epoch && clock_.now() < send_by() && processors_[at]->admits();
-    if (self.declared)
+    const steady_time now = clock_.now();
+    const bool is_ours = epoch_ == epoch && now < send_by();
+    const bool is_declared = self.declared && !is_planted(planted::send_after_word);
+    const bool may_be_sent = !is_declared && now < self.heard + word_lease;
+    self.hook::unlink();
+    if (may_be_sent) doubts_[at].push_back(self);
+    if (is_ours && is_declared)
       ended = co_await carry_out(slot, epoch, at, self, held.what, asked);
-    else if (allowed)
+    else if (is_ours && may_be_sent && processors_[at]->admits())
       ended = co_await resend(slot, epoch, at, self);
     if (ended) co_return;
     const bool woken = co_await self.wake.wait_for(jittered(pace));
@@ -61,7 +71,7 @@ task<> payment_flow::resolve(held_slot slot, processor_index at, std::string_vie
 task<bool> payment_flow::resend(held_slot slot, epoch_id epoch, processor_index at, doubt& self) {
   ++counters_.resends;
   processors_[at]->claim(held_[slot].id);
-  const outcome seen = co_await charge(slot, epoch, at);
+  const outcome seen = co_await charge(slot, epoch, at, self.heard + word_lease);
   self.pace_max = doubt_pause_max;
   switch (seen.what) {
   case outcome::verdict::taken:

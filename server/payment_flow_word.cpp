@@ -21,30 +21,40 @@ constexpr std::size_t ids_max = 1'000;
 
 task<> payment_flow::hear_declarations() {
   std::vector<payment_id> ids;
-  event pause(clock_);
+  std::vector<declaration> words;
   for (;;) {
-    co_await pause.wait_for(word_look);
+    co_await words_wanted_.wait_for(word_look);
+    const steady_time begun = clock_.now();
     ids.clear();
-    for (const doubt& one : oldest_doubts_)
+    words.clear();
+    for (doubt& one : oldest_doubts_) {
+      one.looked = begun;
       ids.push_back(one.id);
-    for (std::size_t i = 0; i < ids.size(); i += ids_max) {
-      const std::span<const payment_id> some = std::span{ids}.subspan(i, std::min(ids_max, ids.size() - i));
-      const steady_time asked = clock_.now();
-      const auto told = co_await ledger_.declarations(some);
-      if (!told) break;
-      for (const declaration& one : *told)
-        hear(one, asked - one.age);
     }
+    bool is_told = true;
+    for (std::size_t i = 0; is_told && i < ids.size(); i += ids_max) {
+      const std::span<const payment_id> some = std::span{ids}.subspan(i, std::min(ids_max, ids.size() - i));
+      const auto told = co_await ledger_.declarations(some);
+      is_told = told.has_value();
+      if (is_told) words.insert(words.end(), told->begin(), told->end());
+    }
+    if (is_told) hear(words, begun);
   }
 }
 
-/// `declared`: then, or later.
-void payment_flow::hear(const declaration& told, steady_time declared) {
+/// `words`: all that stand, of the payments in doubt that the look which `begun` then was about.
+void payment_flow::hear(std::span<const declaration> words, steady_time begun) {
   for (doubt& one : oldest_doubts_) {
-    if (one.id != told.id) continue;
+    if (one.looked != begun) continue;
+    one.heard = begun;
+    const auto told = std::ranges::find(words, one.id, &declaration::id);
+    if (told == words.end()) {
+      one.declared.reset();
+      continue;
+    }
     if (!one.declared) one.wake.notify();
-    if (one.hook::is_linked()) one.hook::unlink(); // it takes no trial from those who may be sent
-    one.declared = word{{}, told.outcome, told.requested_at, declared};
+    one.hook::unlink(); // it takes no trial from those who may be sent
+    one.declared = word{{}, told->outcome, told->requested_at, begun - told->age};
     if (!one.declared->is_linked()) words_.push_back(*one.declared);
     one.pace_max = word_look; // also of one that its processor refuses
   }
@@ -68,7 +78,7 @@ task<bool> payment_flow::carry_out(held_slot slot, epoch_id epoch, processor_ind
   const word declared = *self.declared;
   const bool is_silent = said == holding::verdict::silent;
   if (declared.outcome == payment_status::processed) {
-    if (!is_silent) co_return co_await set_aside(slot, epoch, at, self);
+    if (!is_silent) co_return co_await set_aside(slot, epoch, self);
     ++counters_.declared;
     settle(slot, at, declared.requested_at);
     co_return true;
@@ -82,8 +92,9 @@ task<bool> payment_flow::carry_out(held_slot slot, epoch_id epoch, processor_ind
   co_return true;
 }
 
-/// Its processor says that it does not have it, so it cannot be taken for processed.
-task<bool> payment_flow::set_aside(held_slot slot, epoch_id epoch, processor_index at, doubt& self) {
+/// Its processor says that it does not have it, so it cannot be taken for processed. What stands then is to
+/// be read anew: a look under way may still see this word, or not yet the next one.
+task<bool> payment_flow::set_aside(held_slot slot, epoch_id epoch, doubt& self) {
   const payment_id id = held_[slot].id;
   audit_entry trace{.at = clock_.wall(),
                     .by = epoch,
@@ -93,7 +104,8 @@ task<bool> payment_flow::set_aside(held_slot slot, epoch_id epoch, processor_ind
   if (status != ledger_status::done) co_return false;
   ++counters_.set_aside;
   self.declared.reset();
-  doubts_[at].push_back(self);
+  self.heard = self.looked = {};
+  words_wanted_.notify();
   spdlog::warn("payment {}: that it is processed was declared against its processor's word", to_string(id));
   co_return false;
 }

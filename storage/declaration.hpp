@@ -13,6 +13,10 @@ namespace repasse {
 /// up after 30 s, and a processor that still has it then is not expected to need another 30.
 inline constexpr std::chrono::seconds landing_limit{60};
 
+/// No send of a payment begins later than this after something was declared of it: its owner sends it no
+/// longer than this after it has begun to read what stands in the audit trail.
+inline constexpr std::chrono::seconds word_lease{3};
+
 struct declaration {
   enum class verdict : std::uint8_t {
     noted, ///< in the audit trail, for the owner
@@ -30,7 +34,7 @@ struct declaration {
   verdict answer = verdict::refused;
 };
 
-/// The event of an entry that ends the declaration before it.
+/// The event of an entry that ends the declaration before it, if that is that it is processed.
 inline constexpr std::string_view set_aside_event = "declaration set aside";
 
 // As the audit trail holds a declaration.

@@ -40,6 +40,8 @@ enum class planted : std::uint8_t {
   trust_silence,              ///< a processor that does not answer the question counts as one without it
   believe_word_at_once,       ///< what is declared rejected is so while a send may still land
   believe_early_word, ///< a silent processor's payment is rejected by a word older than its last landing
+  send_after_word,    ///< what was declared of a payment does not keep it from being sent
+  send_unheard,       ///< a payment taken over is sent before it is known what was declared of it
   // Those that need a PostgreSQL.
   unsorted_batch,           ///< a batch goes in the order in which it came
   settle_without_returning, ///< the books grow by what was asked for, not by what was changed
@@ -88,6 +90,8 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(planted::
     "trust_silence",
     "believe_word_at_once",
     "believe_early_word",
+    "send_after_word",
+    "send_unheard",
     "unsorted_batch",
     "settle_without_returning",
     "append_past_mark",

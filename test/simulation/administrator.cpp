@@ -54,6 +54,7 @@ void administrator::resolve(const payment_record& one) {
       word->outcome = payment_status::processed;
       word->requested_at = held->requested_at;
     }
+    world_.spoken_of.insert(one.id);
   }
   cluster_.at(at).resolve(one.id, std::move(word));
 }

@@ -21,6 +21,11 @@ cluster::cluster(world& outside, const instance_settings& settings, std::size_t 
       nodes_(instances) {
   outside.redis.ways.resize(instances);
   outside.redis.is_booked = [this](const payment_id& id) { return run_now(books_.find(id))->has_value(); };
+  outside.age_of_word = [this](const payment_id& id) -> std::optional<std::chrono::milliseconds> {
+    const auto standing = run_now(books_.declarations({&id, 1}));
+    if (standing->empty()) return std::nullopt;
+    return standing->front().age;
+  };
   for (std::size_t i = 0; i < instances; ++i)
     start(i);
 }

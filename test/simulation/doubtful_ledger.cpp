@@ -168,8 +168,11 @@ task<ledger_status> doubtful_ledger::declare(declaration& what) {
 }
 
 task<std::optional<std::vector<declaration>>> doubtful_ledger::declarations(std::span<const payment_id> ids) {
-  if (weather_.is_away) co_return std::nullopt;
-  co_return co_await inner_.declarations(ids);
+  auto told = co_await inner_.declarations(ids);
+  event pause(clock_);
+  co_await pause.wait_for(weather_.latency_max); // nothing is drawn for it; meanwhile more may be declared
+  if (weather_.is_away) told.reset();
+  co_return told;
 }
 
 task<ledger_status> doubtful_ledger::purge() { co_return co_await inner_.purge(); }

@@ -47,6 +47,8 @@ public:
     audit_counters();
     for (const payment_id& lost : world_.redis.breaches())
       violations_.push_back(to_string(lost) + ": lost by Redis, and not taken in again in time");
+    for (const payment_id& sent : world_.sent_after_word)
+      violations_.push_back(to_string(sent) + ": sent after it was declared what became of it");
     if (!world_.redis.is_empty()) violations_.push_back("something is left in the intake");
     return std::move(violations_);
   }

@@ -2,6 +2,7 @@
 
 #include "server/payment_json.hpp"
 #include "storage/check.hpp"
+#include "storage/declaration.hpp"
 #include "test/simulation/virtual_time.hpp"
 
 #include <algorithm>
@@ -16,6 +17,8 @@ std::string_view line_part(std::string_view request, std::size_t number) {
     request.remove_prefix(request.find(' ') + 1);
   return request.substr(0, request.find(' '));
 }
+
+std::string_view body_of(std::string_view request) { return request.substr(request.find("\r\n\r\n") + 4); }
 
 std::string payment_body(const payment_id& id, const taken_payments::payment& taken) {
   std::string body;
@@ -95,12 +98,21 @@ void world::send(call& sent, std::size_t to, std::string_view request) {
   sent.id = ++last_call_;
   sent.to = to;
   calls_[sent.id] = &sent;
+  if (!spoken_of.empty()) look_at_word(request);
   peer& target = peers[to];
   if (target.is_down) return answer(to, sent.id, http_answer::kind::lost, 0, {});
   if (target.is_cut_off) return;
   if (chance(target.cuts_requests)) return answer(to, sent.id, http_answer::kind::not_sent, 0, {});
   after(target.latency + between(0us, 300us),
         [this, id = sent.id, to, text = std::string{request}] { arrive(id, to, text); });
+}
+
+void world::look_at_word(std::string_view request) {
+  if (line_part(request, 0) != "POST") return;
+  const payment_id id = parse_processor_payment(body_of(request))->id;
+  if (!spoken_of.contains(id)) return;
+  const auto age = age_of_word(id);
+  if (age && *age >= word_lease) sent_after_word.push_back(id);
 }
 
 void world::give_up(const call& sent) {
@@ -111,7 +123,7 @@ void world::give_up(const call& sent) {
 void world::arrive(caller_id id, std::size_t to, const std::string& request) {
   peer& target = peers[to];
   const std::string_view path = line_part(request, 1);
-  const std::string_view body = std::string_view{request}.substr(request.find("\r\n\r\n") + 4);
+  const std::string_view body = body_of(request);
   if (path == "/payments/service-health") {
     target.books.ask_health(id, now());
   } else if (path == "/payments") {

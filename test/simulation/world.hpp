@@ -11,7 +11,9 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <random>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -68,8 +70,6 @@ public:
 
     caller_id id = 0;
     std::size_t to = 0;
-    bool is_post = false;
-    payment_id asked_for{};
     event answered;
     http_answer answer;
   };
@@ -85,6 +85,13 @@ public:
   bool has_restore = false;
   redis_network redis{*this};
 
+  /// Of these an administrator has said what became of them.
+  std::set<payment_id> spoken_of;
+  /// How long ago that was, the last word that stands.
+  std::function<std::optional<std::chrono::milliseconds>(const payment_id&)> age_of_word;
+  /// And these were sent all the same.
+  std::vector<payment_id> sent_after_word;
+
 private:
   struct scheduled {
     steady_time due;
@@ -95,6 +102,7 @@ private:
     }
   };
 
+  void look_at_word(std::string_view request);
   void arrive(caller_id id, std::size_t to, const std::string& request);
   void look_after(std::size_t to);
   void deliver(std::size_t from, const simulated_reply& reply);
