@@ -110,8 +110,9 @@ task<oversight> overseer::look(payment_id id) {
 /// `what`, with the payment as it is now if that can be told.
 task<oversight> overseer::look_again(oversight::verdict what, oversight seen) {
   const auto found = co_await ledger_.find(seen.payment.id);
-  if (found && *found) seen.payment = **found;
   seen.what = what;
+  if (found && *found) seen.payment = **found;
+  if (found && !*found) seen.what = verdict::no_such_payment; // purged meanwhile
   const bool is_refused = what == verdict::not_in_doubt || what == verdict::may_be_known;
   if (is_refused && is_final(seen.payment.status)) seen.what = verdict::is_final;
   co_return seen;

@@ -28,7 +28,8 @@ bool take_time(const json_member& member, wall_time now, wall_time& time, json_r
   if (!read)
     return refuse(refusal, 422, "requestedAt",
                   "requestedAt must be the ISO 8601 time that the processor has booked the payment at");
-  if (*read > now) return refuse(refusal, 422, "requestedAt", "requestedAt must not lie in the future");
+  if (*read > now || *read < wall_time{})
+    return refuse(refusal, 422, "requestedAt", "requestedAt must lie between 1970 and now");
   time = *read;
   return true;
 }

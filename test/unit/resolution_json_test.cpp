@@ -53,8 +53,9 @@ BOOST_AUTO_TEST_CASE(refuses_what_it_cannot_act_upon) {
     refused(action, 422, "action");
   for (const char* outcome : {"", R"(,"outcome":"unknown")", R"(,"outcome":true)", R"(,"outcome":"sent")"})
     refused(declaring(outcome + std::string{R"(,"reason":"x")"}), 422, "outcome");
-  for (const char* time : {"", R"(,"requestedAt":null)", R"(,"requestedAt":"noon")",
-                           R"(,"requestedAt":"2025-07-15T12:00:00.001Z")"})
+  for (const char* time :
+       {"", R"(,"requestedAt":null)", R"(,"requestedAt":"noon")",
+        R"(,"requestedAt":"2025-07-15T12:00:00.001Z")", R"(,"requestedAt":"0000-01-01T00:00:00+14:00")"})
     refused(declaring(R"(,"outcome":"processed","reason":"x")" + std::string{time}), 422, "requestedAt");
   for (const std::string& reason :
        {std::string{}, std::string{R"(,"reason":"")"}, std::string{R"(,"reason":7)"},
