@@ -93,6 +93,13 @@ told_payment audit_reader::read_payment(const http_reply& answer, bool by_repass
   return told;
 }
 
+std::optional<std::string> audit_reader::trail_of(const payment_id& id) {
+  http_reply answer = repasse_.call("GET", "/admin/audit?correlationId=" + to_string(id), "",
+                                    {{"X-Admin-Token", config_.admin_token}});
+  if (answer.status != 200) return std::nullopt;
+  return std::move(answer.body);
+}
+
 std::optional<std::vector<told_totals>> audit_reader::summary(const std::optional<audit_window>& window) {
   const http_reply answer = repasse_.call("GET", "/payments-summary" + query_of(window));
   const auto members = answer.status == 200 ? flat_json::read(answer.body) : std::nullopt;

@@ -56,6 +56,9 @@ public:
   /// What one processor says.
   std::vector<told_payment> ask_processor(std::size_t processor, std::span<const payment_id> ids);
 
+  /// The audit trail of one payment, as JSON; nullopt: no usable answer.
+  std::optional<std::string> trail_of(const payment_id& id);
+
   /// Totals per processor by repasse's summary, of all time without a window; nullopt: no usable answer.
   std::optional<std::vector<told_totals>> summary(const std::optional<audit_window>& window);
   /// The same by the processor itself.

@@ -54,6 +54,7 @@ public:
   void wait_until_settled();
   void read_processors();
   void judge_payments();
+  void judge_words();
   void judge_totals();
   void judge_windows();
 
@@ -182,6 +183,26 @@ void strict_audit::judge_at_processor(std::size_t index, std::size_t processor) 
     find(name_of(index) + " is at " + name + ", where it should not be");
 }
 
+/// Whether a processed payment is where it should be, as declared or not, is judged with all others.
+void strict_audit::judge_words() {
+  audit_reader reader(config_);
+  for (std::size_t i = 0; i < ids_.size(); ++i) {
+    const std::optional<payment_status> word = posted_[i].declared;
+    if (!word) continue;
+    const std::string declared = "declared " + std::string(to_string(*word));
+    const std::optional<std::string> trail = reader.trail_of(ids_[i]);
+    if (!trail)
+      find(name_of(i) + " has an audit trail without a usable answer");
+    else if (trail->find(R"("event":")" + declared + R"(","by":"administrator")") == trail->npos)
+      find(name_of(i) + " was " + declared + ", which is not in its audit trail");
+    const bool is_somewhere = std::ranges::any_of(
+        by_processors_, [i](const auto& at_one) { return at_one[i].what == found_verdict::found; });
+    if (by_repasse_[i].status != *word && !is_somewhere)
+      find(name_of(i) + " was " + declared + ", and is " + std::string(to_string(by_repasse_[i].status)) +
+           " against no processor's word");
+  }
+}
+
 void strict_audit::judge_totals() {
   audit_reader reader(config_);
   const auto ours = reader.summary(std::nullopt);
@@ -275,6 +296,7 @@ audit_report audit_strictly(const audit_config& config, std::span<const posted_e
   audit.wait_until_settled();
   audit.read_processors();
   audit.judge_payments();
+  audit.judge_words();
   audit.judge_totals();
   audit.judge_windows();
   audit.report.took =

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ struct posted_entry {
   payment_id id;
   std::int64_t amount_cents = 0;
   bool acknowledged = false; ///< a client has read the 202
+  /// What an administrator has declared of it last, and was told to be noted.
+  std::optional<payment_status> declared{};
 };
 
 struct audit_config {
@@ -34,7 +37,8 @@ struct audit_config {
   std::size_t windows = 1000;
   std::chrono::seconds settle_within{30}; ///< how long payments may still be unsettled
   std::size_t threads = 4;
-  std::uint64_t seed = 1; ///< of the windows
+  std::uint64_t seed = 1;  ///< of the windows
+  std::string admin_token; ///< repasse's; only needed if something was declared
 };
 
 struct audit_report {
@@ -63,6 +67,7 @@ struct audit_report {
 /// - a processed one is at the processor that repasse names and no other, with our amount and with the
 ///   `requestedAt` that repasse tells; one that is rejected or unknown to repasse is at no processor
 ///   (a rejected one may be there with another amount, which is why it was rejected);
+/// - what was declared of one is in its audit trail, and it has come to that or to what a processor says;
 /// - each processor has taken no payment besides these, by its own count and sum;
 /// - in every window repasse's summary is the processors' own, bounds to the millisecond, half of them
 ///   at the `requestedAt` of a payment or a millisecond beside it.

@@ -8,8 +8,10 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace repasse {
@@ -49,15 +51,21 @@ public:
     caller.call("PUT", "/admin/configurations/" + name, body, {{"X-Rinha-Token", "123"}});
   }
 
-  /// The strict audit of all that has been posted.
+  /// The strict audit of all that has been posted here.
   [[nodiscard]] audit_report audit(std::chrono::seconds settle_within = std::chrono::seconds(30)) const {
+    return audit(posted_, settle_within);
+  }
+  /// The same of what others have posted, and declared.
+  [[nodiscard]] audit_report audit(std::span<const posted_entry> posted, std::chrono::seconds settle_within,
+                                   std::string admin_token = {}) const {
     audit_config config;
+    config.admin_token = std::move(admin_token);
     config.port = server.port();
     config.settle_within = settle_within;
     config.threads = 1;
     for (std::size_t p = 0; p < simulators.size(); ++p)
       config.processors.push_back({names[p], "127.0.0.1", simulators[p].port(), "123"});
-    return audit_strictly(config, posted_);
+    return audit_strictly(config, posted);
   }
 
   /// How many of the acknowledged payments one processor and no other has taken.

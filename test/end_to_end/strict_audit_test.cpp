@@ -198,6 +198,25 @@ BOOST_AUTO_TEST_CASE(lets_a_rejected_payment_be_at_a_processor_with_another_amou
   expect("where it should not be");
 }
 
+BOOST_AUTO_TEST_CASE(holds_what_was_declared_against_the_audit_trail_and_the_processors) {
+  posted.push_back({id_of(9000), 1990, true, payment_status::rejected});
+  repasse.put(id_of(9000), "rejected", 0, 1990, time_of(0));
+  expect("has an audit trail without a usable answer");
+  std::string& trail = repasse.bodies["/admin/audit?correlationId=" + to_string(id_of(9000))];
+  trail = R"({"entries":[{"event":"declared processed","by":"administrator","detail":""}]})";
+  expect("was declared rejected, which is not in its audit trail");
+  trail = R"({"entries":[{"event":"declared rejected","by":"administrator","detail":""}]})";
+  BOOST_TEST(audit_strictly(config, posted).ok());
+
+  // What a processor says comes before it, and nothing else does.
+  posted[1].declared = payment_status::rejected;
+  repasse.bodies["/admin/audit?correlationId=" + to_string(id_of(1))] = trail;
+  BOOST_TEST(audit_strictly(config, posted).ok());
+  posted.back().declared = payment_status::processed;
+  trail = R"({"entries":[{"event":"declared processed","by":"administrator","detail":""}]})";
+  expect("was declared processed, and is rejected against no processor's word");
+}
+
 BOOST_AUTO_TEST_CASE(finds_an_acknowledged_payment_that_is_lost) {
   posted.push_back({id_of(9000), 1990, true});
   expect("repasse does not know it");
