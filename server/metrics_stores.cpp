@@ -195,8 +195,9 @@ void add_intake(metric_set& to, const metrics_source& from) {
 }
 
 void add_reconciliation(metric_set& to, const metrics_source& from) {
-  const reconciliation_figures compared =
-      sum_of(from.counted, [](const reactor_report& one) { return one.figures.compared; });
+  const auto figures = [](const reactor_report& one) { return one.figures.compared; };
+  const reconciliation_figures now = sum_of(from.present, figures);
+  const reconciliation_figures compared = sum_of(from.counted, figures);
   to.counter("repasse_reconciliation_runs_total", "Comparisons with a processor, by how they ended.");
   to.value(compared.done, {{"status", "done"}});
   to.value(compared.failed, {{"status", "failed"}});
@@ -204,11 +205,11 @@ void add_reconciliation(metric_set& to, const metrics_source& from) {
              compared.mended);
   to.gauge("repasse_reconciliation_findings_open",
            "Differences that nothing explains, as the eldest counts them; 0 for all others.");
-  const open_findings open = compared.open.value_or(open_findings{});
+  const open_findings open = now.open.value_or(open_findings{});
   to.value(std::accumulate(open.begin(), open.end(), std::uint64_t{0}));
   to.gauge("repasse_reconciliation_until_timestamp_seconds",
            "Up to when all payments are compared, as the eldest has it; 0: not known.");
-  to.value(std::chrono::duration<double>(compared.until.value_or(wall_time{}).time_since_epoch()).count());
+  to.value(std::chrono::duration<double>(now.until.value_or(wall_time{}).time_since_epoch()).count());
   to.gauge("repasse_reconciliation_period_seconds", "RECONCILE_EVERY; 0: only when told.",
            std::chrono::nanoseconds{from.settings.reconcile_every});
 }
