@@ -21,11 +21,13 @@ public:
     head = connection.up_to("\r\n\r\n").value_or("");
   }
 
-  /// The next one of that name; its data, null if none comes.
+  /// The next one of that name; its data, null if none comes in time, whatever else does.
   boost::json::value next(std::string_view name, std::chrono::milliseconds limit = std::chrono::seconds(10)) {
     const std::string wanted = "event: " + std::string(name) + "\ndata: ";
+    const auto due = std::chrono::steady_clock::now() + limit;
     for (;;) {
-      const std::optional<std::string> event = connection.up_to("\n\n", limit);
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(due - std::chrono::steady_clock::now());
+      const std::optional<std::string> event = connection.up_to("\n\n", left);
       if (!event) return nullptr;
       if (event->starts_with("id: ")) id = event->substr(4, event->find('\n') - 4);
       const std::size_t at = event->find(wanted);
