@@ -1,7 +1,6 @@
 // The life of one payment, from the request that brings it to the books that hold it. Read payment_flow.cpp
 // top to bottom: it is in the order of that life. What most payments never meet stands beside it: the ledger
-// is away (payment_flow_away.cpp), nobody knows whether a processor has it (_doubt) and an administrator says
-// so
+// is away (payment_flow_away.cpp), nobody knows whether a processor has it (_doubt), an administrator says so
 // (_word), a restore (_ask), changes of rows, epochs and the end (_rows), traces (_trace).
 //
 // The rules that make it exactly once are in doc/exactly-once.md. In one sentence: nothing is sent until a
