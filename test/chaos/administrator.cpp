@@ -41,7 +41,8 @@ void administrator::look() {
   const std::string& text = page.body;
   for (std::size_t from = text.find(R"({"correlationId")"); from != text.npos;) {
     const std::size_t next = text.find(R"({"correlationId")", from + 1);
-    const auto payment = flat_json::read(std::string_view{text}.substr(from, text.find('}', from) + 1 - from));
+    const auto payment =
+        flat_json::read(std::string_view{text}.substr(from, text.find('}', from) + 1 - from));
     from = next;
     if (!payment || random_() % 4 != 0) continue;
     const auto name = std::ranges::find(names_, payment->string("processor").value_or(""));
@@ -58,7 +59,8 @@ void administrator::resolve(http_caller& at, const std::string& id, std::size_t 
     const http_reply held = processors_[processor].caller().call("GET", "/payments/" + id);
     const auto payment = flat_json::read(held.body);
     outcome = held.status == 200U ? payment_status::processed : payment_status::rejected;
-    body = R"({"action":"declare","reason":"as it seems","outcome":")" + std::string{to_string(outcome)} + '"';
+    body =
+        R"({"action":"declare","reason":"as it seems","outcome":")" + std::string{to_string(outcome)} + '"';
     if (held.status == 200U && payment)
       body += R"(,"requestedAt":)" + std::string{payment->text_of("requestedAt").value_or("null")};
     body += '}';

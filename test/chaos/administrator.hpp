@@ -1,6 +1,6 @@
 // Somebody who looks at payments in doubt from time to time, has some of them asked again, and declares of
-// others what became of them, at either instance. An honest one: he looks first what the processor has, which may
-// have another a moment later.
+// others what became of them, at either instance. An honest one: he looks first what the processor has, which
+// may have another a moment later.
 #pragma once
 
 #include "bench/http_caller.hpp"
