@@ -428,13 +428,15 @@ task<bool> payment_flow::may_send(epoch_id epoch) {
   co_return epoch_ == epoch;
 }
 
-/// Nothing is sent at `until` or later.
-task<outcome> payment_flow::charge(held_slot slot, epoch_id epoch, processor_index at, steady_time until) {
+/// `self`: it is in doubt, and nothing is sent once a word on it stands, or later than word_lease after the
+/// last look for one.
+task<outcome> payment_flow::charge(held_slot slot, epoch_id epoch, processor_index at, const doubt* self) {
   processor& to = *processors_[at];
   bool has_turn = to.take_turn(held_[slot].id);
   if (!has_turn) {
     has_turn = co_await to.wait_for_turn();
-    if (has_turn && epoch_ != epoch) {
+    const bool is_declared = self != nullptr && self->declared && !is_planted(planted::send_after_word);
+    if (has_turn && (epoch_ != epoch || is_declared)) {
       to.give_back_turn();
       has_turn = false;
     }
@@ -444,7 +446,7 @@ task<outcome> payment_flow::charge(held_slot slot, epoch_id epoch, processor_ind
   if (held.attempts < std::numeric_limits<std::uint16_t>::max())
     held.attempts = (held.attempts + 1U) & 0xffff;
   const steady_time begun = traced_now(slot);
-  const steady_time send_until = std::min(send_by(), until);
+  const steady_time send_until = self == nullptr ? send_by() : std::min(send_by(), self->heard + word_lease);
   const outcome seen = co_await to.charge(held.id, held.cents(), send_until, context_of(slot));
   if (held_[slot].traced) add_span(slot, "charge", begun, at, to_string(seen.seen));
   co_return seen;

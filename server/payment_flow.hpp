@@ -227,7 +227,7 @@ private:
     event wake;
     steady_time since;
     steady_time last_doubtful; ///< no send that may have been taken has ended later
-    steady_time looked{};      ///< the last look for what is declared of it began then
+    std::uint64_t look = 0;    ///< number of the last one for what is declared of it
     steady_time heard{};       ///< what was declared of it before is known
     payment_id id;
     std::chrono::nanoseconds pace_max{0};
@@ -273,7 +273,7 @@ private:
 
   task<> process(held_slot slot, processor_index at);
   task<bool> may_send(epoch_id epoch);
-  task<outcome> charge(held_slot slot, epoch_id epoch, processor_index at, steady_time until = never);
+  task<outcome> charge(held_slot slot, epoch_id epoch, processor_index at, const doubt* self = nullptr);
   task<holding> ask(held_slot slot, processor_index at);
   task<bool> leave(held_slot slot, epoch_id epoch, processor_index from, processor_index to);
   task<> reject(held_slot slot, epoch_id epoch, processor_index at, std::string_view reason);
@@ -293,7 +293,7 @@ private:
                        steady_time asked);
   task<bool> set_aside(held_slot slot, epoch_id epoch, doubt& self);
   task<> hear_declarations();
-  void hear(std::span<const declaration> words, steady_time begun);
+  void hear(std::span<const declaration> words, std::uint64_t look, steady_time begun);
 
   // payment_flow_ask.cpp
   void ask_soon(held_slot slot, processor_index named);

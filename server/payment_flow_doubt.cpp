@@ -71,7 +71,7 @@ task<> payment_flow::resolve(held_slot slot, processor_index at, std::string_vie
 task<bool> payment_flow::resend(held_slot slot, epoch_id epoch, processor_index at, doubt& self) {
   ++counters_.resends;
   processors_[at]->claim(held_[slot].id);
-  const outcome seen = co_await charge(slot, epoch, at, self.heard + word_lease);
+  const outcome seen = co_await charge(slot, epoch, at, &self);
   self.pace_max = doubt_pause_max;
   switch (seen.what) {
   case outcome::verdict::taken:

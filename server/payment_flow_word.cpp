@@ -21,31 +21,28 @@ constexpr std::size_t ids_max = 1'000;
 
 task<> payment_flow::hear_declarations() {
   std::vector<payment_id> ids;
-  std::vector<declaration> words;
+  std::uint64_t looks = 0;
   for (;;) {
     co_await words_wanted_.wait_for(word_look);
-    const steady_time begun = clock_.now();
     ids.clear();
-    words.clear();
     for (doubt& one : oldest_doubts_) {
-      one.looked = begun;
+      one.look = looks + 1 + ids.size() / ids_max;
       ids.push_back(one.id);
     }
-    bool is_told = true;
-    for (std::size_t i = 0; is_told && i < ids.size(); i += ids_max) {
+    for (std::size_t i = 0; i < ids.size(); i += ids_max) {
+      const std::uint64_t look = ++looks;
+      const steady_time begun = clock_.now();
       const std::span<const payment_id> some = std::span{ids}.subspan(i, std::min(ids_max, ids.size() - i));
       const auto told = co_await ledger_.declarations(some);
-      is_told = told.has_value();
-      if (is_told) words.insert(words.end(), told->begin(), told->end());
+      if (told) hear(*told, look, begun);
     }
-    if (is_told) hear(words, begun);
   }
 }
 
-/// `words`: all that stand, of the payments in doubt that the look which `begun` then was about.
-void payment_flow::hear(std::span<const declaration> words, steady_time begun) {
+/// `words`: all that stand, of the payments in doubt that this look was about, which `begun` then.
+void payment_flow::hear(std::span<const declaration> words, std::uint64_t look, steady_time begun) {
   for (doubt& one : oldest_doubts_) {
-    if (one.looked != begun) continue;
+    if (one.look != look) continue;
     one.heard = begun;
     const auto told = std::ranges::find(words, one.id, &declaration::id);
     if (told == words.end()) {
@@ -104,7 +101,8 @@ task<bool> payment_flow::set_aside(held_slot slot, epoch_id epoch, doubt& self) 
   if (status != ledger_status::done) co_return false;
   ++counters_.set_aside;
   self.declared.reset();
-  self.heard = self.looked = {};
+  self.heard = {};
+  self.look = 0;
   words_wanted_.notify();
   spdlog::warn("payment {}: that it is processed was declared against its processor's word", to_string(id));
   co_return false;
