@@ -169,6 +169,7 @@ task<bool> comparison::look_again() {
     if (!goes_on) co_return false;
     reconciliation_finding one = known;
     const bool mended = co_await is_mended(one);
+    if (!trouble_.empty()) co_return false;
     if (mended)
       one.state = finding_state::mended;
     else

@@ -136,6 +136,12 @@ task<bool> comparison::ask_about(payment_record row) {
   if (held.what == holding::verdict::silent)
     co_return fail("the processor does not answer for payment " + to_string(row.id));
   asked_.insert(row.id);
+  if (has_it(held) && !is_settled_here(row)) { // it was read some time ago
+    const auto now = co_await ledger_.find(row.id);
+    if (!now) co_return fail(std::string{no_ledger});
+    if (!*now) co_return true; // purged
+    row = **now;
+  }
   const bool is_here = is_settled_here(row);
   if (is_here) add(ours_, row.requested_at.value_or(row.accepted_at), row.amount_cents);
   if (has_it(held)) add(theirs_, held.requested_at, held.amount_cents);
@@ -276,7 +282,7 @@ task<bool> comparison::rest() {
   event pause(clock_);
   co_await pause.wait_for(config_.pause);
   const bool kept = co_await calls_.keep_turn();
-  has_lost_turn_ = !kept;
+  has_lost_turn_ = has_lost_turn_ || !kept;
   co_return kept || fail("the turn was lost");
 }
 

@@ -122,7 +122,10 @@ task<reconciler::ended> reconciler::reconcile(processor_index at) {
     comparison one(clock_, ledger_, store_, *processors_[at], std::move(run), std::move(calls), config_.one);
     run = co_await one.compare();
     figures_.mended += one.mended();
-    if (one.has_lost_turn()) co_return ended::turn_lost;
+    if (one.has_lost_turn()) {
+      spdlog::warn("reconciliation with {}: the turn was lost", processors_[at]->settings().name);
+      co_return ended::turn_lost;
+    }
     const bool kept = co_await store_.end_run(run);
     if (!kept) run.error = "its end could not be written";
     ++(run.error.empty() ? figures_.done : figures_.failed);
