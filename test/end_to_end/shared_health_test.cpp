@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(a_breaker_that_opens_and_closes_here_is_seen_there) {
   for (std::size_t number = 1; number <= 4; ++number)
     a->post(number);
   BOOST_TEST(comes([&] { return !a->shows(0, R"("breaker":"closed")"); }, 3s), a->shown(0));
-  BOOST_TEST(comes([&] { return b->shows(0, R"("breaker":"open")"); }, 500ms), b->shown(0));
+  BOOST_TEST(comes([&] { return b->shows(0, R"("breaker":"open")"); }, 3s), b->shown(0));
   BOOST_TEST(b->shows(0, R"("health":{"failing":true,"minResponseTime":1,)"), b->shown(0));
   BOOST_TEST(b->shows(0, R"("from":"redis"})"), b->shown(0));
   BOOST_TEST(b->shows(1, R"("breaker":"closed")"), b->shown(1));
@@ -169,7 +169,7 @@ BOOST_AUTO_TEST_CASE(a_recovery_that_another_has_published_wakes_what_waits) {
        R"({"processor":"fallback","healthy":true,"minResponseTime":1,"timestamp":")" +
            to_string(std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now())) +
            R"("})"});
-  BOOST_TEST(comes([&] { return b->status_of(1) == "processed"; }, 1s), b->shown(1));
+  BOOST_TEST(comes([&] { return b->status_of(1) == "processed"; }, 9s), b->shown(1));
   BOOST_TEST(b->shows(0, R"("breaker":"open")"));
 }
 
@@ -194,7 +194,7 @@ BOOST_AUTO_TEST_CASE(switched_off_it_leaves_no_trace_and_the_beats_carry_health)
   const house all{variables{{"USE_REDIS_HEALTH_MONITORING", "false"}}};
   const auto a = all.start();
   const auto b = all.start();
-  BOOST_TEST(comes([&] { return b->knows_both(); }, 4s));
+  BOOST_TEST(comes([&] { return b->knows_both(); }, 12s));
   BOOST_TEST(b->shows(0, R"("from":"epoch 1"})"), b->shown(0));
   BOOST_TEST(all.redis.cli({"KEYS", "repasse:processor:*"}).empty());
   BOOST_TEST(all.redis.cli({"KEYS", "repasse:instances:*"}).empty());
@@ -214,31 +214,33 @@ BOOST_AUTO_TEST_CASE(with_redis_gone_health_comes_by_the_beats) {
   BOOST_REQUIRE(comes([&] { return a->knows_both() && b->knows_both(); }, 3s));
   all.redis.kill();
   all.configure(0, "hostile", R"({"health":{"failing":true,"minResponseTime":33}})");
-  BOOST_TEST(comes([&] { return a->shows(0, R"("minResponseTime":33,)"); }, 6s));
+  BOOST_TEST(comes([&] { return a->shows(0, R"("minResponseTime":33,)"); }, 18s));
   const time_point asked = now();
-  BOOST_TEST(comes([&] { return b->shows(0, R"("failing":true,"minResponseTime":33,)"); }, 4s));
+  BOOST_TEST(comes([&] { return b->shows(0, R"("failing":true,"minResponseTime":33,)"); }, 12s));
   BOOST_TEST_MESSAGE("heard by a beat after " << (now() - asked) / 1ms << " ms");
   BOOST_TEST(b->shows(0, R"("from":"epoch 1"})"), b->shown(0));
   BOOST_TEST(a->is_ready()); // a lost Redis makes nothing unready
   all.expect_no_early_calls();
 }
 
-/// Kills or stops the eldest just after it has asked; the other asks within 11 s, and not too early.
+/// Kills or stops the eldest just after it has asked; the other asks within 11 s (thrice that on a busy
+/// machine), and not too early.
 void lose_the_eldest(int signal) {
   house all;
   const auto a = all.start("2"); // epochs 1 and 2
   const auto b = all.start();
   const auto first = all.asked();
-  BOOST_REQUIRE(comes([&] { return all.is_asked_more_than(first); }, 6s));
+  BOOST_REQUIRE(comes([&] { return all.is_asked_more_than(first); }, 18s));
   a->server.signal(signal);
   const time_point lost = now();
   const auto before = all.asked();
-  BOOST_TEST(comes([&] { return all.is_asked_more_than(before); }, 11s));
+  const auto shows_own = [&](std::size_t processor) { return b->shows(processor, R"("from":"epoch 3"})"); };
+  BOOST_TEST(comes([&] { return shows_own(0) && shows_own(1); }, 33s), b->shown(0) + b->shown(1));
   BOOST_TEST_MESSAGE("asked by the other after " << (now() - lost) / 1ms << " ms");
-  BOOST_TEST(comes([&] { return b->shows(0, R"("from":"epoch 3"})"); }, 3s), b->shown(0));
+  BOOST_TEST(all.is_asked_more_than(before));
   if (signal == SIGSTOP) {
     a->server.signal(SIGCONT); // it still believes to be the eldest, until it looks
-    BOOST_TEST(comes([&] { return a->shows(0, R"("from":"redis"})"); }, 2s), a->shown(0));
+    BOOST_TEST(comes([&] { return a->shows(0, R"("from":"redis"})"); }, 6s), a->shown(0));
     sleep_for(1s);
   }
   all.expect_no_early_calls();
@@ -258,7 +260,7 @@ BOOST_AUTO_TEST_CASE(while_postgresql_is_away_nobody_asks) {
   sleep_for(5500ms);
   BOOST_TEST((all.asked() == before));
   all.database.start();
-  BOOST_TEST(comes([&] { return all.is_asked_more_than(before); }, 5s));
+  BOOST_TEST(comes([&] { return all.is_asked_more_than(before); }, 15s));
   all.expect_no_early_calls();
 }
 
@@ -270,8 +272,8 @@ BOOST_AUTO_TEST_CASE(the_eldest_restarted_at_once_keeps_its_own_distance) {
   all.redis.kill();
   a->server.end(SIGTERM);
   a = all.start();
-  BOOST_TEST(comes([&] { return a->knows_both(); }, 1s)); // by its first beat
-  BOOST_TEST(comes([&] { return all.is_asked_more_than({1, 1}); }, 6s));
+  BOOST_TEST(comes([&] { return a->knows_both(); }, 3s)); // by its first beat
+  BOOST_TEST(comes([&] { return all.is_asked_more_than({1, 1}); }, 18s));
   all.expect_no_early_calls();
 }
 
