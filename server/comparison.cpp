@@ -17,7 +17,6 @@ constexpr std::size_t rechecked_max = 200;
 /// Books may change between two reads.
 constexpr int looks_max = 3;
 
-constexpr std::string_view no_ledger = "the ledger does not answer";
 constexpr std::string_view no_sums = "the processor does not answer for its summary, or the ledger for ours";
 
 time_window part_of(const time_window& whole, wall_time from) {
@@ -76,7 +75,7 @@ task<bool> comparison::compare_part(time_window part) {
   bool goes_on = co_await rest();
   if (!goes_on) co_return false;
   const auto whole = co_await both(part);
-  if (!whole) co_return fail(std::string{no_sums});
+  if (!whole) co_return fail(no_sums);
   add(run_.ours, whole->ours);
   add(run_.theirs, whole->theirs);
   const std::size_t halves_max = config_.questions_max / 4;
@@ -85,7 +84,7 @@ task<bool> comparison::compare_part(time_window part) {
     goes_on = co_await may_ask();
     if (!goes_on) co_return false;
     const auto told = co_await both(*half);
-    if (!told) co_return fail(std::string{no_sums});
+    if (!told) co_return fail(no_sums);
     parts.answer(told->ours, told->theirs);
   }
   apart_.insert(apart_.end(), parts.found().begin(), parts.found().end());
@@ -114,7 +113,7 @@ task<bool> comparison::account_for(bisection::part part) {
     if (look > 0) goes_on = co_await look_at_open(part.window);
     if (!goes_on) co_return false;
     const auto now = co_await both(part.window); // as it is after what was settled meanwhile
-    if (!now) co_return fail(std::string{no_sums});
+    if (!now) co_return fail(no_sums);
     if (!now->differs()) co_return true;
     part = *now;
     if (part.ours.requests > rows_max) break;
@@ -151,7 +150,7 @@ task<bool> comparison::keep_rest(time_window window) {
   const bool goes_on = co_await rest();
   if (!goes_on) co_return false;
   const auto now = co_await both(window);
-  if (!now) co_return fail(std::string{no_sums});
+  if (!now) co_return fail(no_sums);
   reconciliation_finding finding{.processor = run_.processor,
                                  .kind = kind_of(*now),
                                  .window = window,
@@ -163,7 +162,7 @@ task<bool> comparison::keep_rest(time_window window) {
 /// What is open since earlier runs, and of this one.
 task<bool> comparison::look_again() {
   const auto open = co_await store_.open_of(run_.processor, rechecked_max);
-  if (!open) co_return fail(std::string{no_ledger});
+  if (!open) co_return fail(no_ledger);
   for (const reconciliation_finding& known : *open) {
     const bool goes_on = co_await rest();
     if (!goes_on) co_return false;

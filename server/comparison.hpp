@@ -11,6 +11,8 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace repasse {
@@ -48,6 +50,7 @@ public:
 private:
   /// Asked for one by one where the books differ.
   static constexpr std::size_t rows_max = 1000;
+  static constexpr std::string_view no_ledger = "the ledger does not answer";
   /// What single payments say of each millisecond.
   using sums = std::map<wall_time, processor_total>;
   /// Of a sum, what single payments do not explain; below zero, they are more.
@@ -79,7 +82,7 @@ private:
   task<bool> rest();
   task<bool> keep(reconciliation_finding finding, std::string_view words);
   task<bool> write(reconciliation_finding finding, std::string_view words);
-  bool fail(std::string why);
+  bool fail(std::string_view why);
 
   task<bool> is_mended(reconciliation_finding finding);
   task<bool> agree(time_window window);

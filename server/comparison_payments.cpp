@@ -21,7 +21,6 @@ constexpr std::chrono::milliseconds open_age = 24h;
 constexpr std::chrono::milliseconds doubted_age = 10min;
 
 constexpr std::array open_statuses{payment_status::unknown, payment_status::sending};
-constexpr std::string_view no_ledger = "the ledger does not answer";
 
 bool is_within(wall_time time, const time_window& window) { return time >= window.from && time <= window.to; }
 
@@ -41,7 +40,7 @@ void add(std::map<wall_time, processor_total>& to, wall_time time, std::int64_t 
 /// than one send; all else has the processor's own answer.
 task<bool> comparison::compare_by_id() {
   const auto ours = co_await ledger_.summarize(run_.window);
-  if (!ours) co_return fail(std::string{no_ledger});
+  if (!ours) co_return fail(no_ledger);
   run_.ours = (*ours)[run_.processor];
   const bool goes_on = co_await ask_for_doubted();
   if (goes_on || !trouble_.empty()) co_return goes_on;
@@ -61,7 +60,7 @@ task<bool> comparison::ask_for_doubted() {
     bool goes_on = co_await rest();
     if (!goes_on) co_return false;
     const auto read = co_await ledger_.read_page(query);
-    if (!read) co_return fail(std::string{no_ledger});
+    if (!read) co_return fail(no_ledger);
     for (const payment_record& row : read->payments) {
       const bool was_doubted =
           row.status == payment_status::processed ? row.attempts > 1 : !is_final(row.status);
@@ -119,7 +118,7 @@ task<bool> comparison::ask_among(const bisection::part& part, page_query query) 
 task<bool> comparison::look_at_open(time_window window) {
   for (auto one = open_.lower_bound(window.from); one != open_.end() && one->first <= window.to;) {
     const auto row = co_await ledger_.find(one->second);
-    if (!row) co_return fail(std::string{no_ledger});
+    if (!row) co_return fail(no_ledger);
     const bool is_open = !*row || !is_settled_here(**row);
     if (!is_open) add(ours_, (*row)->requested_at.value_or(one->first), (*row)->amount_cents);
     one = is_open ? std::next(one) : open_.erase(one);
@@ -138,7 +137,7 @@ task<bool> comparison::ask_about(payment_record row) {
   asked_.insert(row.id);
   if (has_it(held) && !is_settled_here(row)) { // it was read some time ago
     const auto now = co_await ledger_.find(row.id);
-    if (!now) co_return fail(std::string{no_ledger});
+    if (!now) co_return fail(no_ledger);
     if (!*now) co_return true; // purged
     row = **now;
   }
@@ -217,7 +216,7 @@ task<std::optional<std::vector<payment_record>>> comparison::rows_of(page_query 
     query.limit = std::min<std::size_t>(1000, at_most - rows.size());
     const auto read = co_await ledger_.read_page(query);
     if (!read) {
-      fail(std::string{no_ledger});
+      fail(no_ledger);
       co_return std::nullopt;
     }
     rows.insert(rows.end(), read->payments.begin(), read->payments.end());
@@ -244,7 +243,7 @@ task<std::optional<std::vector<payment_record>>> comparison::settled_within(bise
       if (!goes_on) co_return std::nullopt;
       const auto read = co_await ledger_.read_page(query);
       if (!read) {
-        fail(std::string{no_ledger});
+        fail(no_ledger);
         co_return std::nullopt;
       }
       for (const payment_record& row : read->payments)
@@ -296,11 +295,11 @@ task<bool> comparison::keep(reconciliation_finding finding, std::string_view wor
 task<bool> comparison::write(reconciliation_finding finding, std::string_view words) {
   finding.history = words;
   const bool kept = co_await store_.keep_finding(run_.id, std::move(finding));
-  co_return kept || fail(std::string{no_ledger});
+  co_return kept || fail(no_ledger);
 }
 
-bool comparison::fail(std::string why) {
-  trouble_ = std::move(why);
+bool comparison::fail(std::string_view why) {
+  trouble_ = why;
   return false;
 }
 

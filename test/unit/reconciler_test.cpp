@@ -85,6 +85,14 @@ public:
     take(number, cents, at);
   }
 
+  /// A payment each half minute, and one of ours, number 200, that they do not have then.
+  void fill_with_one_of_ours_alone() {
+    for (std::uint32_t i = 0; i < 100; ++i) {
+      both(i, 1990, i * 30s);
+      if (i == 20) have(200, 1990, 10min + 5ms);
+    }
+  }
+
   /// One turn, a minute after the one before; the run that it has made.
   reconciliation_run compare() {
     pass(1min);
@@ -206,10 +214,7 @@ BOOST_AUTO_TEST_CASE(a_long_window_is_cut_in_as_many_parts_as_are_asked_for) {
 
 BOOST_AUTO_TEST_CASE(another_time_alone_is_found) {
   two_books books;
-  for (std::uint32_t i = 0; i < 100; ++i) {
-    books.both(i, 1990, i * 30s);
-    if (i == 20) books.have(200, 1990, 10min + 5ms);
-  }
+  books.fill_with_one_of_ours_alone();
   books.take(200, 1990, 20min);
   const reconciliation_run run = books.compare();
   BOOST_TEST((run.ours == run.theirs));
@@ -220,10 +225,7 @@ BOOST_AUTO_TEST_CASE(another_time_alone_is_found) {
 
 BOOST_AUTO_TEST_CASE(one_missing_here_and_one_there_of_the_same_amount_are_found) {
   two_books books;
-  for (std::uint32_t i = 0; i < 100; ++i) {
-    books.both(i, 1990, i * 30s);
-    if (i == 20) books.have(200, 1990, 10min + 5ms);
-  }
+  books.fill_with_one_of_ours_alone();
   books.take(201, 1990, 20min);
   const reconciliation_run run = books.compare();
   BOOST_TEST((run.ours == run.theirs));
