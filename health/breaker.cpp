@@ -19,6 +19,7 @@ bool breaker::admits(steady_time now) const {
 bool breaker::begin() {
   if (state_ != state::open) return false;
   state_ = state::half_open;
+  is_invited_ = false;
   return true;
 }
 
@@ -50,9 +51,13 @@ void breaker::trip(steady_time now, bool is_trial) {
 void breaker::heard(const health_report& report) {
   const bool slow = report.min_response_time > config_.slow_after;
   if (!report.failing) {
-    if (state_ == state::open && report.heard >= opened_) try_at_ = report.heard;
+    if (state_ == state::open && report.heard >= opened_) {
+      try_at_ = report.heard;
+      is_invited_ = true;
+    }
     return;
   }
+  is_invited_ = false;
   // Successes within the last second outweigh what the processor says of itself.
   const bool contradicted =
       last_success_ != steady_time{} && report.heard - last_success_ < std::chrono::seconds{1};
@@ -78,6 +83,7 @@ void breaker::open(steady_time now, bool slow) {
 
 void breaker::close(steady_time now) {
   state_ = state::closed;
+  is_invited_ = false;
   ++times_closed_;
   since_ = now;
 }

@@ -36,7 +36,11 @@ public:
   /// May a payment be sent now? Closed: yes. Otherwise only as the one trial, which begin() then claims.
   [[nodiscard]] bool admits(steady_time now) const;
   [[nodiscard]] bool is_closed() const { return state_ == state::closed; }
-  [[nodiscard]] state now_in() const { return state_; }
+  /// Half open: a payment tries it, or the next may, since it was said to be well after it had opened. One
+  /// that is not needed may stay so for long: no payment pays a higher fee only to try it.
+  [[nodiscard]] state now_in() const { return is_invited_ ? state::half_open : state_; }
+  /// A payment is trying it.
+  [[nodiscard]] bool is_on_trial() const { return state_ == state::half_open; }
   /// When it last changed between closed and not closed.
   [[nodiscard]] steady_time since() const { return since_; }
   /// How often it did.
@@ -72,6 +76,7 @@ private:
   std::uint32_t jitter_;
   std::chrono::nanoseconds pause_{0};
   steady_time try_at_{};
+  bool is_invited_ = false; ///< open, and a good word has come since
   steady_time since_{};
   steady_time opened_{}; ///< the last time, that of a failed trial included
   steady_time last_success_{};

@@ -12,6 +12,7 @@
 #include "server/reactors.hpp"
 #include "server/reconcile_command.hpp"
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <spdlog/spdlog.h>
@@ -20,6 +21,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <latch>
 #include <span>
 #include <thread>
 
@@ -78,13 +80,17 @@ int serve(const config& settings) {
   for (const auto& one : all)
     sockets.give(*one, number++);
 
+  std::latch started(static_cast<std::ptrdiff_t>(all.size()));
   std::vector<std::thread> threads;
-  for (const auto& one : all)
+  for (const auto& one : all) {
+    asio::post(one->get_executor(), [&started] { started.count_down(); });
     threads.emplace_back([&one] { one->run(); });
+  }
   for (const std::string& line : describe(settings))
     spdlog::debug("{}", line);
   if (settings.ask_first)
     spdlog::warn("ASK_FIRST is on: every processor is asked about a payment before its first send");
+  started.wait();
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begun;
   spdlog::info("serves on {} with {} reactors, payments in {}, after {:.1f} ms, {:.1f} MiB in use",
                sockets.text(), settings.reactors,

@@ -172,7 +172,7 @@ private:
   void learn(evidence what, std::chrono::nanoseconds took, const open_call& call, steady_time now);
   /// Of the breaker as it is now: a trial that was given up may be answered while another is under way.
   [[nodiscard]] bool is_trial(const payment_id& id) const {
-    return breaker_.now_in() == breaker::state::half_open && trial_ && *trial_ == id;
+    return breaker_.is_on_trial() && trial_ && *trial_ == id;
   }
   void note_change(steady_time now);
   void note(evidence what, const payment_id& id, const std::optional<trace_context>& trace);

@@ -1,6 +1,6 @@
 // Everything on the page but the headline and the charts: one function for each part, called with each snapshot.
 import {at, count, latency, list, make, mark, millis, money, rows, say, span, timeOfDay, unknown} from './format.js';
-import {fateOf} from './verdict.js';
+import {fateOf, isTried} from './verdict.js';
 
 function tiles({rates, payments: sums, backlog, latency: {accept, endToEnd}}) {
   say(at('accepted'), count(rates.accepted));
@@ -37,7 +37,8 @@ const latencies = ({accept, endToEnd}) => rows(at('latency'),
 function stateOf(one) {
   if (one.breaker === 'open') return ['bad', 'Failing: shut out'];
   if (one.failing === true) return ['bad', 'Failing: it says so'];
-  if (one.breaker === 'half-open') return ['warn', 'Being tried again'];
+  if (isTried(one)) return ['warn', 'Being tried again'];
+  if (one.breaker === 'half-open') return ['warn', 'Well again, it says: not needed since'];
   return ['good', 'Takes payments'];
 }
 

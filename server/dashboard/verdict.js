@@ -17,6 +17,8 @@ const namesOf = (processors, verb) =>
   `${listed(processors.map(one => one.name))} ${processors.length > 1 ? 'are' : 'is'} ${verb}`;
 
 export const isDown = processor => processor.breaker === 'open' || processor.failing === true;
+/** A half-open one that no payment tries says that it is well, and has not been needed since. */
+export const isTried = processor => processor.breaker === 'half-open' && processor.inFlight > 0;
 
 function storeTroubles(stores, storage) {
   const find = name => stores.find(store => store.name === name);
@@ -38,7 +40,7 @@ function storeTroubles(stores, storage) {
 
 function processorTroubles(processors) {
   const down = processors.filter(isDown);
-  const tried = processors.filter(one => !isDown(one) && one.breaker === 'half-open');
+  const tried = processors.filter(one => !isDown(one) && isTried(one));
   const found = [];
   const how = one => (one.breaker === 'open' ? 'shut out' : 'failing');
   const long = one => (one.breaker === 'open' ? ` for ${span(one.sinceSeconds)}` : '');

@@ -51,6 +51,14 @@ class Values(OnePage):
         self.house.default = self.house.start_processor("default")
         self.wait_for_headline("^All well$", 180)
 
+    def test_a_processor_that_is_back_and_not_needed_is_no_trouble(self):
+        self.under_load(100)
+        self.house.kill(self.house.fallback)
+        self.wait_for_headline("^fallback is failing$", 20)
+        self.house.fallback = self.house.start_processor("fallback")
+        self.wait_for_text("processors", "Well again, it says: not needed since", 20)
+        self.wait_for_headline("^All well$", 20)
+
     def test_no_processor_at_all_is_said_so_with_what_waits(self):
         self.under_load(100)
         self.house.kill(self.house.default)

@@ -85,18 +85,21 @@ public:
 
   [[nodiscard]] bool at_most_one_trial_is_out() const {
     const auto trials = std::count_if(open_.begin(), open_.end(), std::mem_fn(&call::is_trial));
-    const bool is_half_open = circuit_.now_in() == breaker::state::half_open;
-    return trials == (is_half_open ? 1 : 0);
+    return trials == (circuit_.is_on_trial() ? 1 : 0);
   }
 
   [[nodiscard]] bool time_leads_to_a_trial() const {
-    return circuit_.now_in() != breaker::state::open || circuit_.admits(now_ + 30s);
+    return circuit_.is_on_trial() || circuit_.admits(now_ + 30s);
   }
 
   [[nodiscard]] bool good_health_leads_to_a_trial() const {
     breaker asked = circuit_;
     asked.heard(report(now_, false));
-    return asked.now_in() != breaker::state::open || asked.admits(now_);
+    return asked.is_on_trial() || asked.admits(now_);
+  }
+
+  [[nodiscard]] bool is_shown_half_open_only_if_one_may_try_it_or_does() const {
+    return circuit_.now_in() != state::half_open || circuit_.is_on_trial() || circuit_.admits(now_);
   }
 
 private:
@@ -247,7 +250,6 @@ BOOST_AUTO_TEST_CASE(a_good_health_answer_allows_a_slow_one_its_trial) {
   circuit.heard(report(start + 5s, true));
   BOOST_TEST(!circuit.admits(start + 5s));
   circuit.heard(report(start + 10s, false));
-  BOOST_TEST(to_string(circuit.now_in()) == "open");
   BOOST_TEST(circuit.admits(start + 10s));
   static_cast<void>(circuit.begin());
   circuit.heard(report(start + 15s, false));
@@ -415,14 +417,40 @@ BOOST_AUTO_TEST_CASE(whatever_happens_one_trial_is_out_at_most_and_another_follo
         BOOST_REQUIRE(calls.at_most_one_trial_is_out());
         BOOST_REQUIRE(calls.time_leads_to_a_trial());
         BOOST_REQUIRE(calls.good_health_leads_to_a_trial());
+        BOOST_REQUIRE(calls.is_shown_half_open_only_if_one_may_try_it_or_does());
       }
     }
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_good_word_makes_it_half_open_until_the_trial_fails_or_a_bad_one_comes) {
+  breaker circuit = opened_by(fast);
+  BOOST_TEST((circuit.now_in() == state::open));
+  BOOST_TEST(circuit.admits(start + 10s)); // that its pause is over says nothing of it
+  BOOST_TEST((circuit.now_in() == state::open));
+  circuit.heard(report(start + 10s, false));
+  BOOST_TEST((circuit.now_in() == state::half_open));
+  BOOST_TEST(!circuit.is_on_trial());
+  circuit.heard(report(start + 15s, true));
+  BOOST_TEST((circuit.now_in() == state::open));
+  BOOST_TEST(circuit.admits(start + 15s));
+  circuit.heard(report(start + 20s, false));
+  BOOST_TEST((circuit.now_in() == state::half_open));
+  try_and_fail(circuit, start + 21s);
+  BOOST_TEST((circuit.now_in() == state::open));
+  circuit.heard(report(start + 25s, false));
+  const bool is_trial = circuit.begin();
+  BOOST_TEST(is_trial);
+  BOOST_TEST(circuit.is_on_trial());
+  circuit.succeeded(start + 26s);
+  BOOST_TEST((circuit.now_in() == state::closed));
+  BOOST_TEST((circuit.since() == start + 26s)); // an invitation is no change
+}
+
 BOOST_AUTO_TEST_CASE(a_good_word_from_before_it_opened_does_not_let_it_be_tried) {
   breaker circuit = opened_by(slow);
   circuit.heard(report(start - 1ms, false));
+  BOOST_TEST((circuit.now_in() == state::open));
   BOOST_TEST(is_left_alone_until(circuit, start + 30s));
   circuit.heard(report(start + 1ms, false));
   BOOST_TEST(is_left_alone_until(circuit, start + 1ms));
