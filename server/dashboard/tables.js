@@ -1,6 +1,6 @@
 // Everything on the page but the headline and the charts: one function for each part, called with each snapshot.
 import {at, count, latency, list, make, mark, millis, money, rows, say, span, timeOfDay, unknown} from './format.js';
-import {fateOf, isTried} from './verdict.js';
+import {fateOf, isSilent, isTried} from './verdict.js';
 
 function tiles({rates, payments: sums, backlog, latency: {accept, endToEnd}}) {
   say(at('accepted'), count(rates.accepted));
@@ -34,20 +34,21 @@ const latencies = ({accept, endToEnd}) => rows(at('latency'),
   [['accept', accept], ['end to end', endToEnd]].map(
     ([name, of]) => [name, latency(of?.p50), latency(of?.p90), latency(of?.p99)]));
 
-function stateOf(one) {
+function stateOf(one, now) {
   if (one.breaker === 'open') return ['bad', 'Failing: shut out'];
   if (one.failing === true) return ['bad', 'Failing: it says so'];
+  if (isSilent(one, now)) return ['warn', 'Silent: says nothing of its health'];
   if (isTried(one)) return ['warn', 'Being tried again'];
   if (one.breaker === 'half-open') return ['warn', 'Well again, it says: not needed since'];
   return ['good', 'Takes payments'];
 }
 
-function processors(all) {
+function processors(now) {
   const create = () => make('article', 'card processor',
     make('header', '', make('h3'), make('span', 'soft')), make('p', 'state'), make('dl'));
-  list(at('processors'), all, create, (card, one) => {
+  list(at('processors'), now.processors, create, (card, one) => {
     const [head, state, dl] = card.children;
-    const [level, words] = stateOf(one);
+    const [level, words] = stateOf(one, now);
     say(head.firstChild, one.name);
     say(head.lastChild, one.fee === null ? '' : `fee ${Number((one.fee * 100).toFixed(4))}\u00a0%`);
     mark(card, 'data-level', level);
@@ -118,7 +119,7 @@ export function showTables(now) {
   tiles(now);
   counters(now.payments);
   latencies(now.latency);
-  processors(now.processors);
+  processors(now);
   if (now.books) books(now.books); // else what was known stays
   instances(now.instances, now.instance);
   stores(now.stores);

@@ -17,6 +17,13 @@ const namesOf = (processors, verb) =>
   `${listed(processors.map(one => one.name))} ${processors.length > 1 ? 'are' : 'is'} ${verb}`;
 
 export const isDown = processor => processor.breaker === 'open' || processor.failing === true;
+/** None of its health calls was answered for this long; they are made each five seconds, while the books answer. */
+const silentAfter = 20;
+export const isSilent = (processor, now) => {
+  const database = now.stores.find(store => store.name === 'PostgreSQL');
+  const isAsked = !database || (database.up && database.sinceSeconds > silentAfter);
+  return isAsked && (processor.heardSecondsAgo ?? now.uptimeSeconds) > silentAfter;
+};
 /** A half-open one that no payment tries says that it is well, and has not been needed since. */
 export const isTried = processor => processor.breaker === 'half-open' && processor.inFlight > 0;
 
@@ -38,9 +45,11 @@ function storeTroubles(stores, storage) {
   return found;
 }
 
-function processorTroubles(processors) {
+function processorTroubles(now) {
+  const {processors} = now;
   const down = processors.filter(isDown);
   const tried = processors.filter(one => !isDown(one) && isTried(one));
+  const silent = processors.filter(one => !isDown(one) && isSilent(one, now));
   const found = [];
   const how = one => (one.breaker === 'open' ? 'shut out' : 'failing');
   const long = one => (one.breaker === 'open' ? ` for ${span(one.sinceSeconds)}` : '');
@@ -52,6 +61,8 @@ function processorTroubles(processors) {
       note: `${listed(processors.filter(one => !isDown(one)).map(one => one.name))} can take payments`});
   if (tried.length > 0)
     found.push({level: 'warn', title: namesOf(tried, 'being tried again'), note: ''});
+  if (silent.length > 0)
+    found.push({level: 'warn', title: namesOf(silent, 'silent'), note: 'its health is asked for, and no answer comes'});
   return found;
 }
 
@@ -80,7 +91,7 @@ function serverTroubles(instances) {
 
 /** Remembers what one snapshot cannot tell: how many were refused before, and since when there is doubt. */
 export function judge(now, memory) {
-  const troubles = [...storeTroubles(now.stores, now.storage), ...processorTroubles(now.processors),
+  const troubles = [...storeTroubles(now.stores, now.storage), ...processorTroubles(now),
     ...serverTroubles(now.instances)];
   const {held, waiting, inDoubt, oldestSeconds} = now.backlog;
   const time = Date.parse(now.time) / 1e3;

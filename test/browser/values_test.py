@@ -53,11 +53,20 @@ class Values(OnePage):
 
     def test_a_processor_that_is_back_and_not_needed_is_no_trouble(self):
         self.under_load(100)
-        self.house.kill(self.house.fallback)
+        self.house.configure("fallback", "failure", True)
         self.wait_for_headline("^fallback is failing$", 20)
-        self.house.fallback = self.house.start_processor("fallback")
+        self.house.configure("fallback", "failure", False)
         self.wait_for_text("processors", "Well again, it says: not needed since", 20)
         self.wait_for_headline("^All well$", 20)
+
+    def test_a_processor_that_is_dead_and_not_needed_is_said_to_be_silent(self):
+        self.under_load(100)
+        self.house.kill(self.house.fallback)
+        self.wait_for_headline("^fallback is silent$", 60)
+        self.assertEqual(self.level("verdict"), "warn")
+        self.wait_for_text("processors", "Silent: says nothing of its health")
+        self.house.fallback = self.house.start_processor("fallback")
+        self.wait_for_headline("^All well$", 60)
 
     def test_no_processor_at_all_is_said_so_with_what_waits(self):
         self.under_load(100)
