@@ -112,19 +112,40 @@ const std::vector<endpoints::route>& endpoints::routes() {
   return table;
 }
 
-endpoint_kind endpoints::kind_of(std::string_view path) {
-  if (path.starts_with(admin_folder)) return endpoint_kind::admin;
+endpoints::match endpoints::find_route(std::string_view method, std::string_view path) {
+  match found;
+  if (path.starts_with(admin_folder)) found.kind = endpoint_kind::admin;
+  if (method == "HEAD") method = "GET";
+  for (const route& one : routes()) {
+    const std::optional<std::string_view> id = match_path(one.path, path);
+    if (!id) continue;
+    found.kind = one.kind;
+    if (one.method != method || one.call == nullptr) continue;
+    found.to = &one;
+    found.id = *id;
+    break;
+  }
+  return found;
+}
+
+http_response endpoints::no_route(std::string_view path) {
+  std::string allowed;
   for (const route& one : routes())
-    if (match_path(one.path, path)) return one.kind;
-  return endpoint_kind::other;
+    if (match_path(one.path, path))
+      allowed.append(allowed.empty() ? "" : ", ").append(one.method == "GET" ? "GET, HEAD" : one.method);
+  if (allowed.empty()) return problem(404, "no such path");
+  http_response response = problem(405, "this path does not know the method");
+  response.headers = "Allow: " + allowed + "\r\n";
+  return response;
 }
 
 task<http_response> endpoints::answer(endpoint_request request) {
   request_steps steps(clock_);
   http_response response;
   if (const std::optional<http_target> target = http_target::parse(request.method, request.target)) {
-    response = co_await find_answer(request, *target, steps);
-    response.kind = kind_of(target->path());
+    const match found = find_route(request.method, target->path());
+    response = co_await find_answer(request, *target, found, steps);
+    response.kind = found.kind;
   } else {
     response = problem(400, "the request target is malformed");
   }
@@ -155,7 +176,7 @@ void endpoints::note(const endpoint_request& request, const request_steps& steps
 }
 
 task<http_response> endpoints::find_answer(const endpoint_request& request, const http_target& target,
-                                           request_steps& steps) {
+                                           match found, request_steps& steps) {
   const std::string_view path = target.path();
   if (path.starts_with(admin_folder)) { // before all else: who may not ask learns nothing
     std::optional<http_response> refusal = co_await admin_refusal(request);
@@ -165,22 +186,9 @@ task<http_response> endpoints::find_answer(const endpoint_request& request, cons
   if (!parameters) co_return problem(400, "the query is malformed");
   if (const auto twice = parameters->repeated())
     co_return problem(400, std::string{*twice} + " is given more than once");
-
-  const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view{request.method};
-  std::string allowed;
-  for (const route& one : routes()) {
-    const std::optional<std::string_view> id = match_path(one.path, path);
-    if (!id) continue;
-    const question to{request, *parameters, *id, path, steps};
-    if (one.method == method && one.call != nullptr) co_return co_await (this->*one.call)(to);
-    allowed.append(allowed.empty() ? "" : ", ").append(one.method == "GET" ? "GET, HEAD" : one.method);
-  }
-  if (!allowed.empty()) {
-    http_response response = problem(405, "this path does not know the method");
-    response.headers = "Allow: " + allowed + "\r\n";
-    co_return response;
-  }
-  co_return problem(404, "no such path");
+  if (found.to == nullptr) co_return no_route(path);
+  const question to{request, *parameters, found.id, path, steps};
+  co_return co_await (this->*found.to->call)(to);
 }
 
 task<http_response> endpoints::summary(const question& to) {

@@ -55,11 +55,17 @@ public:
   };
   /// All that is answered, and what openapi.json describes.
   static const std::vector<route>& routes();
-  /// Of a path, whatever the method.
-  [[nodiscard]] static endpoint_kind kind_of(std::string_view path);
+  /// Where a request leads.
+  struct match {
+    const route* to = nullptr;                 ///< null: that path does not know the method, or is none
+    std::string_view id;                       ///< what stands in place of the path's `{…}`
+    endpoint_kind kind = endpoint_kind::other; ///< of the path, whatever the method
+  };
+  [[nodiscard]] static match find_route(std::string_view method, std::string_view path);
 
 private:
-  task<http_response> find_answer(const endpoint_request& request, const http_target& target,
+  static http_response no_route(std::string_view path);
+  task<http_response> find_answer(const endpoint_request& request, const http_target& target, match found,
                                   request_steps& steps);
   void note(const endpoint_request& request, const request_steps& steps, int status);
   task<http_response> summary(const question& to);
