@@ -105,7 +105,7 @@ class TwoServers(OnePage):
         self.under_load()
         second_load = self.house.start_load(self.ports[1], 200)
         second = self.servers[1].pid
-        self.wait_for_text("instances", f":{second} ")
+        until(lambda: self.held().get(second, 0) > 0, "the second is seen to hold payments")
         killed = time.monotonic()
         self.house.kill(self.servers[1])
         self.wait_for_headline(f":{second} was lost, ", 21)
@@ -119,10 +119,16 @@ class TwoServers(OnePage):
         self.servers[1] = self.house.start_server(self.ports[1])
         self.wait_for_headline("^All well$", 180)
 
-    def states(self):
+    def servers_shown(self, column):
         """Of each server on the page by its process."""
-        cells = self.texts("#instances tr > :nth-child(-n+2)")
-        return {int(re.search(r":(\d+) / ", name)[1]): state for name, state in zip(cells[::2], cells[1::2])}
+        cells = self.texts(f"#instances tr > :is(:first-child, :nth-child({column}))")
+        return {int(re.search(r":(\d+) / ", name)[1]): text for name, text in zip(cells[::2], cells[1::2])}
+
+    def states(self):
+        return self.servers_shown(2)
+
+    def held(self):
+        return {process: number(text) for process, text in self.servers_shown(3).items()}
 
     def test_the_next_becomes_the_eldest_when_the_eldest_is_lost(self):
         self.wait_for_headline("^All well$", 180)
