@@ -53,7 +53,7 @@ void breaker::heard(const health_report& report) {
   if (!report.failing) {
     if (state_ == state::open && report.heard >= opened_) {
       try_at_ = report.heard;
-      is_invited_ = true;
+      is_invited_ = !slow;
     }
     return;
   }
@@ -98,6 +98,18 @@ std::string_view to_string(breaker::state state) {
     return "half-open";
   }
   return "";
+}
+
+int weight(breaker::state state, bool is_on_trial) {
+  switch (state) {
+  case breaker::state::open:
+    return 3;
+  case breaker::state::half_open:
+    return is_on_trial ? 2 : 0;
+  case breaker::state::closed:
+    return 1;
+  }
+  return 0;
 }
 
 } // namespace repasse

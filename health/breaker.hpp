@@ -36,8 +36,8 @@ public:
   /// May a payment be sent now? Closed: yes. Otherwise only as the one trial, which begin() then claims.
   [[nodiscard]] bool admits(steady_time now) const;
   [[nodiscard]] bool is_closed() const { return state_ == state::closed; }
-  /// Half open: a payment tries it, or the next may, since it was said to be well after it had opened. One
-  /// that is not needed may stay so for long: no payment pays a higher fee only to try it.
+  /// Half open: a payment tries it, or the next may, since it was said to be well, and not slow, after it had
+  /// opened. One that is not needed may stay so for long: no payment pays a higher fee only to try it.
   [[nodiscard]] state now_in() const { return is_invited_ ? state::half_open : state_; }
   /// A payment is trying it.
   [[nodiscard]] bool is_on_trial() const { return state_ == state::half_open; }
@@ -85,5 +85,8 @@ private:
 };
 
 [[nodiscard]] std::string_view to_string(breaker::state state);
+/// Of several reactors the one that weighs most tells how the processor is: open, tried, closed, and only
+/// then one that is half open because nobody has come to try it there.
+[[nodiscard]] int weight(breaker::state state, bool is_on_trial);
 
 } // namespace repasse

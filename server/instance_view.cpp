@@ -99,9 +99,9 @@ std::string processors_json_of(const config& settings, const instance_view& view
   for (std::size_t i = 0; i < std::min(settings.processors.size(), view.processors.size()); ++i) {
     const instance_view::seen_processor& seen = view.processors[i];
     json += fmt::format(
-        R"({}{{"name":"{}","breaker":"{}","inFlight":{},"sinceSeconds":{:.1f},"oldestMillis":{:.1f},"charges":{}}})",
-        i == 0 ? "" : ",", settings.processors[i].name, to_string(seen.circuit), seen.in_flight,
-        seen.since_seconds, seen.oldest_millis, counts_json(seen.charges));
+        R"({}{{"name":"{}","breaker":"{}","onTrial":{},"inFlight":{},"sinceSeconds":{:.1f},"oldestMillis":{:.1f},"charges":{}}})",
+        i == 0 ? "" : ",", settings.processors[i].name, to_string(seen.circuit), seen.is_on_trial,
+        seen.in_flight, seen.since_seconds, seen.oldest_millis, counts_json(seen.charges));
   }
   return json;
 }
@@ -135,6 +135,7 @@ void read_processors(const config& settings, const boost::json::array& given, in
     instance_view::seen_processor& seen =
         view.processors[static_cast<std::size_t>(named - settings.processors.begin())];
     seen.circuit = circuit_of(of.text("breaker"));
+    seen.is_on_trial = of.flag("onTrial");
     seen.in_flight = of.number<std::size_t>("inFlight");
     seen.since_seconds = of.number<double>("sinceSeconds");
     seen.oldest_millis = of.number<double>("oldestMillis");
@@ -212,6 +213,7 @@ instance_view view_of(const reactor_report& report, std::string_view instance, s
     const reactor_report::seen_processor& seen = report.processors[i];
     instance_view::seen_processor& made = view.processors.emplace_back();
     made.circuit = seen.circuit;
+    made.is_on_trial = seen.is_on_trial;
     made.since_seconds = seconds(now - seen.since);
     made.in_flight = seen.in_flight;
     made.oldest_millis = seconds(seen.oldest_open) * 1000;

@@ -39,6 +39,7 @@ struct instance_view {
   };
   struct seen_processor {
     breaker::state circuit = breaker::state::closed;
+    bool is_on_trial = false;
     double since_seconds = 0;
     std::size_t in_flight = 0;
     double oldest_millis = 0; ///< of the calls without an answer

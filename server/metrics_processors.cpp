@@ -35,7 +35,10 @@ std::vector<merged_figures> merge_all(const metrics_source& from) {
       sum.closed += one.closed;
     }
     for (const reactor_report* report : from.present) {
-      add_seen(all[i].seen, report->processors[i]);
+      if (report == from.present.front())
+        all[i].seen = report->processors[i];
+      else
+        add_seen(all[i].seen, report->processors[i]);
       const http_client::connections& open = report->figures.processors[i].connections;
       all[i].open.connecting += open.connecting;
       all[i].open.idle += open.idle;
@@ -78,6 +81,9 @@ void add_sends(metric_set& to, const metrics_source& from, const std::vector<mer
         [](const merged_figures& one) { return one.seen.oldest_open; });
   gauge("repasse_processor_expected_seconds", "What the next send is expected to take.",
         [](const merged_figures& one) { return one.seen.expected; });
+  to.gauge("repasse_settle_within_seconds",
+           "SETTLE_WITHIN: what is expected to take longer is the last choice.",
+           std::chrono::nanoseconds{from.settings.settle_within});
 }
 
 void add_connections(metric_set& to, const metrics_source& from, const std::vector<merged_figures>& all) {
@@ -103,8 +109,13 @@ void add_health(metric_set& to, const metrics_source& from, const std::vector<me
        [](const health_report& said) { return std::uint64_t{said.failing ? 1U : 0U}; });
   told("repasse_processor_min_response_seconds", "What the processor said last of its response time.",
        [](const health_report& said) { return std::chrono::nanoseconds{said.min_response_time}; });
-  told("repasse_processor_health_age_seconds", "How long ago the processor said it.",
-       [&](const health_report& said) { return std::chrono::nanoseconds{from.now - said.heard}; });
+  if (from.present.empty()) return;
+  const std::chrono::nanoseconds uptime = from.wall - from.present.front()->started;
+  to.gauge("repasse_processor_health_age_seconds",
+           "How long ago the processor said it, or the process began.");
+  for_all(from, all, [&](std::string_view name, const merged_figures& one) {
+    to.value(one.seen.health ? from.now - one.seen.health->heard : uptime, {{"processor", name}});
+  });
 }
 
 void add_breakers(metric_set& to, const metrics_source& from, const std::vector<merged_figures>& all) {

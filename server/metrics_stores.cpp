@@ -99,6 +99,12 @@ void add_epochs(metric_set& to, const metrics_source& from) {
              sum_of(from.counted, [](const reactor_report& one) { return one.figures.epochs.begun; }));
   to.counter("repasse_epochs_lost_total", "Epochs ended by another, or by a purge.",
              sum_of(from.counted, [](const reactor_report& one) { return one.flow.epochs_lost; }));
+  std::size_t strangers = 0; // each reactor has counted the same rows
+  for (const reactor_report* one : from.present)
+    strangers = std::max(strangers, one->figures.strangers);
+  to.gauge("repasse_payments_of_unknown_processors",
+           "Unsettled payments that name a processor not configured here: nobody takes them over.",
+           std::uint64_t{strangers});
   to.counter("repasse_takeovers_total", "Steps of takeovers that brought payments.",
              sum_of(from.counted, [](const reactor_report& one) { return one.figures.epochs.takeovers; }));
 }

@@ -171,6 +171,7 @@ double overview::seconds_between(const heard_view& before, const heard_view& aft
 overview::sums overview::add_up() const {
   sums made;
   made.all.processors.resize(settings_.processors.size());
+  std::vector<bool> is_seen(settings_.processors.size());
   for (const auto& [key, one] : known_) {
     const instance_view& last = one.last();
     made.all.accepted += last.accepted;
@@ -201,12 +202,15 @@ overview::sums overview::add_up() const {
     for (std::size_t i = 0; i < std::min(last.processors.size(), made.all.processors.size()); ++i) {
       const instance_view::seen_processor& seen = last.processors[i];
       instance_view::seen_processor& sum = made.all.processors[i];
-      const bool worse = seen.circuit != sum.circuit &&
-                         (seen.circuit == breaker::state::open || sum.circuit == breaker::state::closed);
-      if (worse) sum.circuit = seen.circuit;
-      if (worse || sum.since_seconds == 0 ||
-          (seen.circuit == sum.circuit && seen.since_seconds < sum.since_seconds))
+      const int heavier = weight(seen.circuit, seen.is_on_trial) - weight(sum.circuit, sum.is_on_trial);
+      if (heavier > 0 || !is_seen[i]) {
+        is_seen[i] = true;
+        sum.circuit = seen.circuit;
+        sum.is_on_trial = seen.is_on_trial;
         sum.since_seconds = seen.since_seconds;
+      } else if (heavier == 0) {
+        sum.since_seconds = std::min(sum.since_seconds, seen.since_seconds);
+      }
       sum.in_flight += seen.in_flight;
       sum.oldest_millis = std::max(sum.oldest_millis, seen.oldest_millis);
       if (moves && i < first.processors.size())
@@ -266,10 +270,13 @@ std::string overview::processors_json(const more& of) const {
   for (std::size_t i = 0; i < settings_.processors.size(); ++i) {
     const processor_settings& one = settings_.processors[i];
     const instance_view::seen_processor& seen = sums_.all.processors[i];
-    const std::optional<health_report> health = merge_processor(*of.reports, i).health;
-    json += fmt::format(R"({}{{"name":"{}","fee":{},"breaker":"{}","sinceSeconds":{:.1f},)",
+    const reactor_report::seen_processor here = merge_processor(*of.reports, i);
+    const std::optional<health_report>& health = here.health;
+    json += fmt::format(R"({}{{"name":"{}","fee":{},"breaker":"{}","isOnTrial":{},"sinceSeconds":{:.1f},)"
+                        R"("expectedMillis":{:.1f},"settleWithinMillis":{},)",
                         i == 0 ? "" : ",", one.name, static_cast<double>(one.fee_ppm) / 1e6,
-                        to_string(seen.circuit), seen.since_seconds);
+                        to_string(seen.circuit), seen.is_on_trial, seen.since_seconds,
+                        seconds(here.expected) * 1000, settings_.settle_within.count());
     json += health ? fmt::format(R"("failing":{},"minResponseTime":{},"heardSecondsAgo":{:.1f},)",
                                  health->failing, health->min_response_time.count(),
                                  seconds(now_ - health->heard))

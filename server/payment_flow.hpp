@@ -158,6 +158,8 @@ public:
   /// As the last append has found it.
   [[nodiscard]] bool is_ledger_away() const { return stuck_ || !vouched_ || epoch_ == 0; }
   /// When that last changed, to some ten milliseconds.
+  [[nodiscard]] steady_time ledger_away_since() const { return ledger_away_since_; }
+  /// When that last changed, to some ten milliseconds.
   [[nodiscard]] steady_time can_accept_since() const { return could_accept_since_; }
 
 private:
@@ -350,6 +352,8 @@ private:
   bool leaving_ = false; ///< nothing is sent any more
   bool could_accept_ = true;
   steady_time could_accept_since_{};
+  bool was_ledger_away_ = true; ///< without an epoch it is
+  steady_time ledger_away_since_{};
   event epoch_begun_;
   event epoch_lost_;
   bool stuck_ = false;  ///< the ledger does not answer, or not clearly

@@ -129,6 +129,10 @@ void payment_flow::turn_away(accept_reply& reply, refusal why) {
 }
 
 void payment_flow::note_acceptance() {
+  if (was_ledger_away_ != is_ledger_away()) {
+    was_ledger_away_ = !was_ledger_away_;
+    ledger_away_since_ = clock_.now();
+  }
   if (could_accept_ == can_accept()) return;
   could_accept_ = can_accept();
   could_accept_since_ = clock_.now();

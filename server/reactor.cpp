@@ -317,6 +317,7 @@ reactor_report reactor::report() const {
   for (const auto& one : processors_) {
     reactor_report::seen_processor& seen = made.processors.emplace_back();
     seen.circuit = one->circuit().now_in();
+    seen.is_on_trial = one->circuit().is_on_trial();
     seen.since = std::max(started_, one->circuit().since());
     seen.in_flight = one->in_flight();
     seen.expected = one->expected().value();
@@ -346,6 +347,11 @@ reactor_report reactor::report() const {
   made.has_epoch = flow_.epoch() != 0;
   made.can_accept = flow_.can_accept(made.books.is_up);
   made.since = std::max(started_, flow_.can_accept_since());
+  if (database_ && made.books.is_up && flow_.is_ledger_away()) { // it is reached, and takes nothing
+    made.books.is_up = false;
+    made.books.since = std::max(started_, flow_.ledger_away_since());
+    if (made.books.trouble.empty()) made.books.trouble = "takes no payments";
+  }
   made.figures = figures(now);
   return made;
 }
@@ -371,6 +377,7 @@ reactor_figures reactor::figures(steady_time now) const {
   made.is_eldest = ownership_.is_eldest();
   if (flow_.epoch() != 0) made.beat_age = now - flow_.last_beat();
   if (database_) made.database = database_->figures_by_use();
+  if (database_) made.strangers = database_->strangers();
   if (redis_) made.redis = redis_->figures();
   if (watcher_) made.heard = watcher_->counted();
   if (cache_) made.cached = cache_->last_content();

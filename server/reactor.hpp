@@ -37,6 +37,7 @@ namespace repasse {
 struct reactor_report {
   struct seen_processor {
     breaker::state circuit = breaker::state::closed;
+    bool is_on_trial = false;
     steady_time since{}; ///< when the breaker last opened or closed
     std::size_t in_flight = 0;
     std::chrono::nanoseconds expected{0};

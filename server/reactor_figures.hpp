@@ -41,6 +41,7 @@ struct reactor_figures {
   std::optional<std::chrono::nanoseconds> beat_age; ///< empty without an epoch
 
   std::optional<postgres_ledger::pools> database; ///< empty where payments live in memory
+  std::size_t strangers = 0;                      ///< as postgres_ledger::strangers()
   std::optional<redis_figures> redis;             ///< empty without Redis
   std::optional<watcher::figures> heard;          ///< empty where health is not shared by Redis
   std::optional<cached_ledger::content> cached;   ///< of the eldest

@@ -110,9 +110,14 @@ merged_intake merge_intake(std::span<const reactor_report> reports) {
 }
 
 void add_seen(seen_processor& merged, const seen_processor& one) {
-  const bool worse = one.circuit == breaker::state::open || merged.circuit == breaker::state::closed;
-  if (worse) merged.circuit = one.circuit;
-  if (worse || one.circuit == merged.circuit) merged.since = std::max(merged.since, one.since);
+  const int heavier = weight(one.circuit, one.is_on_trial) - weight(merged.circuit, merged.is_on_trial);
+  if (heavier > 0) {
+    merged.circuit = one.circuit;
+    merged.is_on_trial = one.is_on_trial;
+    merged.since = one.since;
+  } else if (heavier == 0) {
+    merged.since = std::max(merged.since, one.since);
+  }
   merged.in_flight += one.in_flight;
   merged.oldest_open = std::max(merged.oldest_open, one.oldest_open);
   merged.expected = std::max(merged.expected, one.expected);
@@ -122,10 +127,15 @@ void add_seen(seen_processor& merged, const seen_processor& one) {
 }
 
 reactor_report::seen_processor merge_processor(std::span<const reactor_report> reports, std::size_t index) {
-  seen_processor merged;
-  for (const reactor_report& report : reports)
-    if (index < report.processors.size()) add_seen(merged, report.processors[index]); // it has answered
-  return merged;
+  std::optional<seen_processor> merged;
+  for (const reactor_report& report : reports) {
+    if (index >= report.processors.size()) continue; // it has not answered
+    if (merged)
+      add_seen(*merged, report.processors[index]);
+    else
+      merged = report.processors[index];
+  }
+  return merged.value_or(seen_processor{});
 }
 
 std::string processors_json(const config& settings, std::span<const reactor_report> reports) {

@@ -12,7 +12,7 @@
 
 namespace repasse {
 
-/// One processor as all reactors together see it: the least closed breaker, the newest health, the sums.
+/// One processor as all reactors together see it: the breaker that weighs most, the newest health, the sums.
 void add_seen(reactor_report::seen_processor& merged, const reactor_report::seen_processor& one);
 [[nodiscard]] reactor_report::seen_processor merge_processor(std::span<const reactor_report> reports,
                                                              std::size_t index);

@@ -92,6 +92,9 @@ public:
     std::optional<pg_figures> replica;
   };
   [[nodiscard]] pools figures_by_use() const;
+  /// Rows of others that name a processor not configured here, as the last whole scan for rows to take over
+  /// has counted them: they stay.
+  [[nodiscard]] std::size_t strangers() const { return static_cast<std::size_t>(strangers_told_); }
   /// Of its connections together.
   [[nodiscard]] pg_figures figures() const;
 

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <thread>
 
 namespace repasse {
 namespace {
@@ -109,6 +110,24 @@ BOOST_AUTO_TEST_CASE(what_redis_takes_in_is_counted_once_and_its_age_is_shown) {
   BOOST_TEST(told["repasse_payments_imported_total"] <= taken_in);
   BOOST_TEST(told["repasse_payments_imported_total"] + told["repasse_intake_known_total"] >= taken_in);
   BOOST_TEST(told.sum("repasse_database_reconnects_total") > 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_database_that_is_reached_and_takes_nothing_is_said_to_be_away) {
+  std::jthread lock(
+      [&] { database.sql("BEGIN; LOCK TABLE payments IN EXCLUSIVE MODE; SELECT pg_sleep(8); COMMIT"); });
+  std::size_t next = 0;
+  const auto is_said = [&] {
+    house.post(next, 4);
+    next += 4;
+    const http_reply ready = house.stack.server.caller().call("GET", "/readyz");
+    return ready.status == 200U && ready.body.find("database: away") != std::string::npos &&
+           ready.body.find("takes no payments") != std::string::npos &&
+           house.scrape()["repasse_ledger_up{kind=\"postgresql\"}"] == 0;
+  };
+  BOOST_TEST(comes(is_said, 7s));
+  lock.join();
+  BOOST_TEST(comes([&] { return house.scrape()["repasse_ledger_up{kind=\"postgresql\"}"] == 1; }));
+  BOOST_TEST(house.refused == 0U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -145,6 +145,7 @@ BOOST_AUTO_TEST_CASE(rows_that_name_a_processor_not_configured_stay_until_it_is)
     BOOST_TEST(poor.adopt_all(epoch).size() == (i == 0 ? 2U : 0U));
     poor.beat(epoch);
   }
+  BOOST_TEST(poor.get().strangers() == 1U);
   // Later looks visit the row that is left, and nothing that was accepted since.
   const std::string is_narrow = "SELECT NOT swept AND open_from = ARRAY[accepted_at] AND open_until = "
                                 "ARRAY[accepted_at + interval '1 ms'] FROM epochs, payments WHERE epoch = " +
@@ -163,6 +164,7 @@ BOOST_AUTO_TEST_CASE(rows_that_name_a_processor_not_configured_stay_until_it_is)
   BOOST_TEST(taken[0].processor == 1);
   for (int i = 0; i < 3; ++i)
     rich.adopt_all(next);
+  BOOST_TEST(rich.get().strangers() == 0U);
   BOOST_TEST(server.sql("SELECT swept FROM epochs WHERE epoch = " + std::to_string(dead)) == "t");
 }
 

@@ -447,6 +447,15 @@ BOOST_AUTO_TEST_CASE(a_good_word_makes_it_half_open_until_the_trial_fails_or_a_b
   BOOST_TEST((circuit.since() == start + 26s)); // an invitation is no change
 }
 
+BOOST_AUTO_TEST_CASE(a_good_word_that_tells_of_slowness_lets_it_be_tried_and_leaves_it_open) {
+  breaker circuit = opened_by(slow);
+  circuit.heard(report(start + 5s, false, 1001ms));
+  BOOST_TEST(circuit.admits(start + 5s));
+  BOOST_TEST((circuit.now_in() == state::open));
+  circuit.heard(report(start + 10s, false, 1000ms));
+  BOOST_TEST((circuit.now_in() == state::half_open));
+}
+
 BOOST_AUTO_TEST_CASE(a_good_word_from_before_it_opened_does_not_let_it_be_tried) {
   breaker circuit = opened_by(slow);
   circuit.heard(report(start - 1ms, false));

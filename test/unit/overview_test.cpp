@@ -303,6 +303,7 @@ BOOST_AUTO_TEST_CASE(a_view_comes_back_from_its_text_as_it_was) {
   made.took_over = {3, 5};
   made.accept[3] = 9;
   made.processors[1].circuit = breaker::state::half_open;
+  made.processors[1].is_on_trial = true;
   made.processors[1].charges[17] = 4;
   for (std::uint64_t i = 1; i < 10; ++i)
     made.changes.push_back({i, wall, "error", "quoted \" and \xff cut"});
@@ -317,6 +318,7 @@ BOOST_AUTO_TEST_CASE(a_view_comes_back_from_its_text_as_it_was) {
   BOOST_TEST(read->changes.back().level == "error");
   BOOST_TEST(read->took_over == made.took_over, boost::test_tools::per_element());
   BOOST_TEST((read->processors[1].circuit == breaker::state::half_open));
+  BOOST_TEST(read->processors[1].is_on_trial);
   BOOST_TEST(instance_json(settings, *read) == said);
 }
 

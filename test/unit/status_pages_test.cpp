@@ -139,16 +139,28 @@ BOOST_AUTO_TEST_CASE(the_newest_health_is_shown_whichever_reactor_has_it) {
     BOOST_TEST(shown(0, reports).at("health").at("failing").as_bool() == false);
 }
 
-BOOST_AUTO_TEST_CASE(the_least_closed_breaker_is_shown) {
+BOOST_AUTO_TEST_CASE(the_breaker_that_weighs_most_is_shown_since_it_changed) {
   const reactor_report closed = report_with(state::closed);
   const reactor_report half_open = report_with(state::half_open);
   const reactor_report open = report_with(state::open);
   BOOST_TEST(breaker_shown({closed, closed}) == "closed");
-  BOOST_TEST(breaker_shown({closed, half_open}) == "half-open");
-  BOOST_TEST(breaker_shown({half_open, closed}) == "half-open");
+  reactor_report tried = half_open;
+  tried.processors[0].is_on_trial = true;
+  BOOST_TEST(breaker_shown({half_open, half_open}) == "half-open");
+  BOOST_TEST(breaker_shown({closed, tried, half_open}) == "half-open");
+  BOOST_TEST(breaker_shown({tried, closed}) == "half-open");
+  BOOST_TEST(breaker_shown({closed, half_open}) ==
+             "closed"); // it takes payments; there nobody came to try it
+  BOOST_TEST(breaker_shown({half_open, closed}) == "closed");
   BOOST_TEST(breaker_shown({closed, open}) == "open");
   BOOST_TEST(breaker_shown({open, closed, half_open}) == "open");
   BOOST_TEST(breaker_shown({half_open, closed, open}) == "open");
+  reactor_report long_open = open;
+  long_open.processors[0].since = now - 60s;
+  reactor_report just_closed = closed;
+  just_closed.processors[0].since = now - 1s;
+  for (const auto& reports : {std::vector{long_open, just_closed}, std::vector{just_closed, long_open}})
+    BOOST_TEST((merge_processor(reports, 0).since == now - 60s));
 }
 
 BOOST_AUTO_TEST_CASE(in_flight_and_latencies_are_summed_and_the_greatest_expectation_is_shown) {
