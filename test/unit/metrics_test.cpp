@@ -251,6 +251,18 @@ BOOST_AUTO_TEST_CASE(the_intake_is_as_old_as_its_oldest_payment) {
   BOOST_TEST(has(text, "repasse_intake_open 0"));
 }
 
+BOOST_AUTO_TEST_CASE(behind_sentinel_the_intake_is_not_said_to_be_closed) {
+  reactor_report report = full_report();
+  report.taking_in->is_open = false;
+  config settings = full_config();
+  settings.redis_url = "redis://redis";
+  BOOST_TEST(has(text_of(settings, {report}), "repasse_intake_open 0"));
+  settings.redis_url = "redis-sentinel://one,two/primary";
+  const std::string text = text_of(settings, {report});
+  BOOST_TEST(text.find("repasse_intake_open") == text.npos, text);
+  BOOST_TEST(has(text, "repasse_intake_entries 0"));
+}
+
 BOOST_AUTO_TEST_CASE(the_document_names_every_family_and_no_other) {
   const std::set<std::string> shown = families_in(text_of(full_config(), {full_report()}));
   const std::set<std::string> documented = documented_names();
