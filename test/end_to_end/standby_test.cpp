@@ -31,7 +31,7 @@ std::size_t count_of(const std::string& text, std::string_view part) {
   return count;
 }
 
-/// What Prometheus' exporter asks for the lag of a replica: the block `query: |` of a file in YAML.
+/// What Prometheus' exporter asks for the lag of a replica: the first block `query: |` of a file in YAML.
 std::string lag_query() {
   std::ifstream file(REPASSE_POSTGRES_QUERIES);
   std::string text;
@@ -39,6 +39,7 @@ std::string lag_query() {
   for (std::string line; std::getline(file, line);) {
     is_within = is_within && line.starts_with("    ");
     if (is_within) text += line + "\n";
+    if (!is_within && !text.empty()) break;
     is_within = is_within || line == "  query: |";
   }
   return text;
