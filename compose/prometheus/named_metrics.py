@@ -15,7 +15,7 @@ import yaml
 # What PromQL means by a word, as far as it is used here.
 WORDS = set("""
     sum min max avg count by without on ignoring group_left group_right and or unless bool offset
-    rate increase irate histogram_quantile avg_over_time max_over_time abs clamp_max clamp_min time vector scalar topk
+    rate increase irate changes histogram_quantile avg_over_time max_over_time abs clamp_max clamp_min time vector scalar topk
 """.split())
 METRIC = re.compile(r"\b([a-z_:][a-z0-9_:]*)\b(\{[^}]*\})?")
 LABEL = re.compile(r'([a-z_]+)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"')
