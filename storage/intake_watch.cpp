@@ -138,12 +138,14 @@ task<bool> intake::renew_consumer(bool makes_stream) {
   asked.add({"XLEN", stream});
   asked.add({"XRANGE", stream, "-", "+", "COUNT", "1"});
   const redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + look_limit);
+  if (verdict == redis_verdict::done && !asked.reply(2).is_error()) { // also where nothing may be taken in
+    figures_.entries = static_cast<std::uint64_t>(asked.reply(2).as_number().value_or(0));
+    figures_.oldest = time_of_first(asked.reply(3));
+  }
   if (verdict != redis_verdict::done || asked.reply(1).is_error()) {
     if (makes_stream) close(verdict == redis_verdict::done ? asked.reply(1).text : "Redis does not answer");
     co_return false;
   }
-  figures_.entries = static_cast<std::uint64_t>(asked.reply(2).as_number().value_or(0));
-  figures_.oldest = time_of_first(asked.reply(3));
   const bool is_new = asked.reply(1).as_number() == 1;
   const bool was_there = std::exchange(has_consumer_, true);
   if (is_new && was_there) {

@@ -181,6 +181,19 @@ BOOST_AUTO_TEST_CASE(it_is_closed_where_a_202_would_not_be_true_and_opens_when_i
   replica.until_open();
 }
 
+BOOST_AUTO_TEST_CASE(how_many_wait_is_known_also_where_nothing_may_be_taken_in) {
+  redis_server& server = shared_redis();
+  server.cli({"CONFIG", "SET", "appendfsync", "everysec"});
+  server.cli({"XADD", "repasse:intake", "*", "amount", "1990"});
+  loop here;
+  taker closed(here, server);
+  here.until([&] { return closed.books->figures().entries == 1U; });
+  server.cli({"DEL", "repasse:intake"});
+  here.until([&] { return closed.books->figures().entries == 0U; });
+  BOOST_TEST(!closed.books->is_open());
+  server.cli({"CONFIG", "SET", "appendfsync", "always"});
+}
+
 BOOST_AUTO_TEST_CASE(a_redis_that_is_full_takes_nothing_and_takes_again_when_it_is_not) {
   redis_server& server = shared_redis();
   loop here;
