@@ -32,9 +32,10 @@ std::string event_history::beginning(std::string_view last_event_id) const {
   std::string rows;
   for (const auto& [id, point] : points_)
     if (id > seen)
-      rows += fmt::format("{}[{},{:.1f},{:.1f},{},{},{}]", rows.empty() ? "" : ",", id, point.accepted,
+      rows += fmt::format("{}[{},{:.1f},{:.1f},{},{},{},{}]", rows.empty() ? "" : ",", id, point.accepted,
                           point.settled, point.held, millis_or_null(point.accept_p99),
-                          millis_or_null(point.end_to_end_p99));
+                          millis_or_null(point.end_to_end_p99),
+                          point.in_redis ? fmt::to_string(*point.in_redis) : "null");
   if (!rows.empty()) text += "event: history\ndata: {\"points\":[" + rows + "]}\n\n";
   return text;
 }

@@ -199,6 +199,10 @@ instance_view view_of(const reactor_report& report, std::string_view instance, s
   view.waiting = report.waiting;
   view.in_doubt = report.figures.in_doubt;
   view.oldest_seconds = seconds(report.figures.oldest_waiting);
+  view.oldest_in_doubt_seconds = seconds(report.figures.oldest_in_doubt);
+  view.is_ledger_away = !report.books.is_up;
+  if (report.taking_in && report.redis && report.redis->is_up)
+    view.in_redis = report.taking_in->figures.entries;
   view.accepted = report.flow.accepted;
   view.replayed = report.flow.replayed;
   view.conflicts = report.flow.conflicts;
@@ -235,13 +239,15 @@ std::string instance_json(const config& settings, const instance_view& view) {
   write_json_string(json, view.instance);
   json += fmt::format(
       R"(,"epoch":{},"reactor":{},"held":{},"waiting":{},"accepted":{},"settled":{},"state":"{}","isEldest":{},)"
-      R"("started":{},"at":{},"inDoubt":{},"oldestSeconds":{:.1f},"replayed":{},"conflicts":{},"refused":{},)"
+      R"("started":{},"at":{},"inDoubt":{},"oldestSeconds":{:.1f},"oldestInDoubtSeconds":{:.1f},"isLedgerAway":{},)"
+      R"("replayed":{},"conflicts":{},"refused":{},)"
       R"("takenIn":{},"rejected":{},"tookOver":[{}],"accept":{},"endToEnd":{},"processors":[{}],"changes":[{}]}})",
       view.epoch, view.reactor, view.held, view.waiting, view.accepted, view.settled,
       view.is_stopping ? "stopping" : "serving", view.is_eldest, view.started.time_since_epoch().count(),
-      view.at.time_since_epoch().count(), view.in_doubt, view.oldest_seconds, view.replayed, view.conflicts,
-      view.refused, view.taken_in, view.rejected, fmt::join(view.took_over, ","), counts_json(view.accept),
-      counts_json(view.end_to_end), processors_json_of(settings, view), changes_json(view));
+      view.at.time_since_epoch().count(), view.in_doubt, view.oldest_seconds, view.oldest_in_doubt_seconds,
+      view.is_ledger_away, view.replayed, view.conflicts, view.refused, view.taken_in, view.rejected,
+      fmt::join(view.took_over, ","), counts_json(view.accept), counts_json(view.end_to_end),
+      processors_json_of(settings, view), changes_json(view));
   return json;
 }
 
@@ -265,6 +271,8 @@ std::optional<instance_view> parse_instance(const config& settings, std::string_
   view.waiting = of.number<std::size_t>("waiting");
   view.in_doubt = of.number<std::size_t>("inDoubt");
   view.oldest_seconds = of.number<double>("oldestSeconds");
+  view.oldest_in_doubt_seconds = of.number<double>("oldestInDoubtSeconds");
+  view.is_ledger_away = of.flag("isLedgerAway");
   view.accepted = of.number<std::uint64_t>("accepted");
   view.replayed = of.number<std::uint64_t>("replayed");
   view.conflicts = of.number<std::uint64_t>("conflicts");

@@ -57,6 +57,10 @@ struct instance_view {
   std::size_t waiting = 0;
   std::size_t in_doubt = 0;
   double oldest_seconds = 0;
+  double oldest_in_doubt_seconds = 0;
+  bool is_ledger_away = false;
+  /// Entries of the intake's stream, which is one for all: not told to others. Empty: not known, or none.
+  std::optional<std::uint64_t> in_redis{};
   // Since the start.
   std::uint64_t accepted = 0;
   std::uint64_t replayed = 0;

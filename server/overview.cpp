@@ -69,9 +69,14 @@ std::string store_json(std::string_view name, bool is_up, std::optional<double> 
 overview::overview(const config& settings, std::string own_instance)
     : settings_(settings), own_(std::move(own_instance)), sums_(add_up()) {}
 
-void overview::begin(steady_time now) { now_ = now; }
+void overview::begin(steady_time now) {
+  if (now - now_ > late_after) own_unheard_ = now;
+  now_ = now;
+  sees_own_ = false;
+}
 
 void overview::see_own(const instance_view& view) {
+  sees_own_ = true;
   see(view);
   if (const auto found = known_.find(key_of(view)); found != known_.end()) found->second.is_own = true;
 }
@@ -88,6 +93,10 @@ void overview::see(const instance_view& view) {
   one.looked = now_;
   one.is_lost = false;
   one.takers.clear();
+  if (!view.is_ledger_away)
+    one.cut_off = {};
+  else if (one.cut_off == steady_time{})
+    one.cut_off = now_;
   if (!one.views.empty() && view.at == one.last().at) return;
   one.views.push_back({view, now_});
   one.views.back().view.changes.clear();
@@ -104,7 +113,8 @@ bool overview::make_room() {
   if (known_.size() < known_max) return true;
   auto oldest = known_.end();
   for (auto at = known_.begin(); at != known_.end(); ++at)
-    if (at->second.is_lost && (oldest == known_.end() || at->second.heard() < oldest->second.heard()))
+    if (at->second.is_lost && !at->second.is_own &&
+        (oldest == known_.end() || at->second.heard() < oldest->second.heard()))
       oldest = at;
   if (oldest == known_.end()) return false;
   known_.erase(oldest);
@@ -118,17 +128,20 @@ std::uint64_t overview::last_change(const instance_view& of) const {
 
 void overview::end(bool others_answered, wall_time wall) {
   if (!others_answered) unheard_ = now_;
+  if (!sees_own_) own_unheard_ = now_;
   for (auto at = known_.begin(); at != known_.end();) {
     known_instance& one = at->second;
-    const bool is_silent = now_ - std::max(one.heard(), unheard_) > gone_after;
-    const bool is_gone = is_silent && one.looked != now_ && !one.is_own;
-    const bool is_forgotten = is_gone && (one.last().is_stopping || now_ - one.heard() > lost_kept);
+    const steady_time unheard = one.is_own ? own_unheard_ : unheard_;
+    const bool is_silent = now_ - std::max(one.heard(), unheard) > gone_after;
+    const bool is_gone = is_silent && one.looked != now_ && !(one.is_own && one.last().is_stopping);
+    const bool is_forgotten =
+        is_gone && !one.is_own && (one.last().is_stopping || now_ - one.heard() > lost_kept);
     if (is_forgotten) {
       at = known_.erase(at);
       continue;
     }
     if (is_gone && !one.is_lost) lose(one, wall);
-    if (one.is_lost) find_takers(one);
+    if (one.is_lost || one.last().is_ledger_away) find_takers(one);
     ++at;
   }
   sums_ = add_up();
@@ -136,8 +149,11 @@ void overview::end(bool others_answered, wall_time wall) {
 
 void overview::lose(known_instance& one, wall_time wall) {
   one.is_lost = true;
-  const std::string text = fmt::format("epoch {} is lost: nothing was heard from it for {:.0f} s",
-                                       one.last().epoch, seconds(now_ - one.heard()));
+  const std::string who = one.is_own
+                              ? fmt::format("reactor {} of this process does not answer", one.last().reactor)
+                              : fmt::format("epoch {} shows itself no more", one.last().epoch);
+  const std::string text =
+      fmt::format("{}: nothing was heard from it for {:.0f} s", who, seconds(now_ - one.heard()));
   keep(one.last().instance, {0, wall, "error", text});
 }
 
@@ -182,10 +198,15 @@ overview::sums overview::add_up() const {
     made.all.settled += last.settled;
     made.all.rejected += last.rejected;
     if (one.is_lost) continue;
-    made.all.held += last.held;
-    made.all.waiting += last.waiting;
-    made.all.in_doubt += last.in_doubt;
-    made.all.oldest_seconds = std::max(made.all.oldest_seconds, last.oldest_seconds);
+    if (one.takers.empty()) { // else others hold the same ones
+      made.all.held += last.held;
+      made.all.waiting += last.waiting;
+      made.all.in_doubt += last.in_doubt;
+      made.all.oldest_seconds = std::max(made.all.oldest_seconds, last.oldest_seconds);
+      made.all.oldest_in_doubt_seconds =
+          std::max(made.all.oldest_in_doubt_seconds, last.oldest_in_doubt_seconds);
+    }
+    if (one.looked == now_) made.all.in_redis = std::max(made.all.in_redis, last.in_redis);
     const instance_view& first = one.views.front().view;
     const bool moves = one.views.size() > 1 && now_ - one.heard() < rate_age_max;
     if (moves) {
@@ -221,8 +242,12 @@ overview::sums overview::add_up() const {
 }
 
 overview::point overview::now() const {
-  return {sums_.accepted_rate, sums_.settled_rate, sums_.all.held, percentile_millis(sums_.accept, 0.99),
-          percentile_millis(sums_.end_to_end, 0.99)};
+  return {sums_.accepted_rate,
+          sums_.settled_rate,
+          sums_.all.held,
+          percentile_millis(sums_.accept, 0.99),
+          percentile_millis(sums_.end_to_end, 0.99),
+          sums_.all.in_redis};
 }
 
 std::string overview::json(const more& of) const {
@@ -232,7 +257,7 @@ std::string overview::json(const more& of) const {
                      to_string(of.wall), quoted(own_), build_version, of.uptime_seconds,
                      settings_.use_database_storage ? "postgresql" : "memory", payments_json(),
                      percentiles_json(sums_.accept), percentiles_json(sums_.end_to_end), books_json(of),
-                     processors_json(of), stores_json(of), instances_json(), changes_json(), of.viewers);
+                     processors_json(of), stores_json(of), instances_json(of), changes_json(), of.viewers);
 }
 
 std::string overview::payments_json() const {
@@ -240,9 +265,11 @@ std::string overview::payments_json() const {
   return fmt::format(
       R"("payments":{{"accepted":{},"replayed":{},"conflicts":{},"refused":{},"takenIn":{},"settled":{},"rejected":{}}},)"
       R"("rates":{{"accepted":{:.1f},"settled":{:.1f}}},)"
-      R"("backlog":{{"held":{},"waiting":{},"inDoubt":{},"oldestSeconds":{:.1f}}})",
+      R"("backlog":{{"held":{},"waiting":{},"inDoubt":{},"oldestSeconds":{:.1f},"oldestInDoubtSeconds":{:.1f},)"
+      R"("takenIn":{}}})",
       all.accepted, all.replayed, all.conflicts, all.refused, all.taken_in, all.settled, all.rejected,
-      sums_.accepted_rate, sums_.settled_rate, all.held, all.waiting, all.in_doubt, all.oldest_seconds);
+      sums_.accepted_rate, sums_.settled_rate, all.held, all.waiting, all.in_doubt, all.oldest_seconds,
+      all.oldest_in_doubt_seconds, all.in_redis ? fmt::to_string(*all.in_redis) : "null");
 }
 
 std::string overview::books_json(const more& of) const {
@@ -291,8 +318,17 @@ std::string overview::processors_json(const more& of) const {
 
 std::string overview::stores_json(const more& of) const {
   const ledger_health books = worst_books(*of.reports);
-  const double since = books.since == steady_time{} ? of.uptime_seconds : seconds(now_ - books.since);
-  std::string json = store_json(settings_.use_database_storage ? "PostgreSQL" : "memory", books.is_up,
+  bool is_up = books.is_up;
+  steady_time changed = books.since;
+  if (!settings_.use_database_storage) { // it is always up, and may be full
+    is_up = std::ranges::any_of(*of.reports, &reactor_report::can_accept);
+    for (const reactor_report& one : *of.reports) // the first that has room, the last that has none any more
+      if (one.can_accept == is_up && one.since != steady_time{})
+        changed =
+            is_up && changed != steady_time{} ? std::min(changed, one.since) : std::max(changed, one.since);
+  }
+  const double since = changed == steady_time{} ? of.uptime_seconds : seconds(now_ - changed);
+  std::string json = store_json(settings_.use_database_storage ? "PostgreSQL" : "memory", is_up,
                                 seconds(books.latency) * 1000, since, books.trouble);
   const reactor_report::seen_redis* const redis = worst_redis(*of.reports);
   const auto [intake, remembered] = merge_intake(*of.reports);
@@ -302,7 +338,7 @@ std::string overview::stores_json(const more& of) const {
         "," + store_json("Redis", redis->is_up, seconds(redis->latency) * 1000, seconds(now_ - redis->since),
                          is_deaf ? "no messages about health are heard" : redis->trouble);
   }
-  if (intake != nullptr)
+  if (intake != nullptr && !settings_.redis_url.starts_with("redis-sentinel://")) // where it never is open
     json += "," + store_json("intake", intake->is_open, std::nullopt, 0,
                              !intake->is_open  ? intake->trouble
                              : remembered == 0 ? ""
@@ -310,15 +346,24 @@ std::string overview::stores_json(const more& of) const {
   return json;
 }
 
-std::string overview::instances_json() const {
+/// Of the ledger it is judged by what has been so for a while on both sides: where all lose it, some lose it
+/// first.
+std::string_view overview::state_of(const known_instance& one, const ledger_health& books) const {
+  if (one.is_lost) return one.is_own ? "does not answer" : "lost";
+  if (one.last().is_stopping) return "stopping";
+  const bool is_away = one.cut_off != steady_time{} && now_ - one.cut_off > gone_after;
+  return is_away && books.is_up && now_ - books.since > gone_after ? "cut off from PostgreSQL" : "serving";
+}
+
+std::string overview::instances_json(const more& of) const {
+  const ledger_health books = worst_books(*of.reports);
   std::string json;
   for (const auto& [key, one] : known_) {
     const instance_view& last = one.last();
-    const std::string_view state = one.is_lost ? "lost" : last.is_stopping ? "stopping" : "serving";
     json += fmt::format(
         R"({}{{"instance":{},"reactor":{},"epoch":{},"state":"{}","isEldest":{},"takenOverBy":{},)"
         R"("seenSecondsAgo":{:.1f},"held":{},"waiting":{},"accepted":{},"settled":{}}})",
-        json.empty() ? "" : ",", quoted(last.instance), last.reactor, last.epoch, state,
+        json.empty() ? "" : ",", quoted(last.instance), last.reactor, last.epoch, state_of(one, books),
         last.is_eldest && !one.is_lost,
         one.takers.empty() ? "null" : quoted(fmt::format("{}", fmt::join(one.takers, ", "))),
         seconds(now_ - one.heard()), last.held, last.waiting, last.accepted, last.settled);

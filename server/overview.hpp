@@ -18,6 +18,8 @@ public:
   /// Less than the 5 s that Redis keeps what one shows of itself: who is killed is lost in the first look
   /// that does not find it.
   static constexpr std::chrono::seconds gone_after{4};
+  /// Between two looks: after longer ones the own process was late itself, and none of its reactors silent.
+  static constexpr std::chrono::seconds late_after{2};
   static constexpr std::size_t changes_max = 50;
   static constexpr std::size_t views_max = 6;  ///< kept of each, a second apart: what percentiles are of
   static constexpr std::size_t known_max = 64; ///< beyond, the lost ones give way, then new ones are not seen
@@ -31,7 +33,7 @@ public:
   void see(const instance_view& view);
   /// `others_answered`: who was not seen in this look was not there. Who is not there is gone once that has
   /// been so for `gone_after`: a Redis that comes back empty has forgotten the living too, for a second or
-  /// two.
+  /// two. A reactor of the own process is gone if it alone is not seen.
   void end(bool others_answered, wall_time wall);
   /// The number of the last change that it has been told by whoever shows this.
   [[nodiscard]] std::uint64_t last_change(const instance_view& of) const;
@@ -42,6 +44,7 @@ public:
     std::size_t held = 0;
     std::optional<double> accept_p99{}; ///< ms
     std::optional<double> end_to_end_p99{};
+    std::optional<std::uint64_t> in_redis{}; ///< payments taken in; empty: not known, or no intake
   };
   [[nodiscard]] point now() const; ///< of the last look
 
@@ -67,6 +70,8 @@ private:
     std::uint64_t last_change = 0;
     bool is_own = false;
     bool is_lost = false;
+    steady_time
+        cut_off{}; ///< from the ledger, for as long as it has said so; the beginning of time: it is not
     std::vector<std::string> takers{}; ///< instances that have said that they took over its payments
     [[nodiscard]] const instance_view& last() const { return views.back().view; }
     [[nodiscard]] steady_time heard() const { return views.back().heard; }
@@ -89,19 +94,22 @@ private:
   static double seconds_between(const heard_view& before, const heard_view& after);
   void lose(known_instance& one, wall_time wall);
   void find_takers(known_instance& lost) const;
+  [[nodiscard]] std::string_view state_of(const known_instance& one, const ledger_health& books) const;
   void keep(std::string_view instance, const instance_view::change& what);
   [[nodiscard]] sums add_up() const;
   [[nodiscard]] std::string payments_json() const;
   [[nodiscard]] std::string books_json(const more& of) const;
   [[nodiscard]] std::string processors_json(const more& of) const;
   [[nodiscard]] std::string stores_json(const more& of) const;
-  [[nodiscard]] std::string instances_json() const;
+  [[nodiscard]] std::string instances_json(const more& of) const;
   [[nodiscard]] std::string changes_json() const;
 
   const config& settings_;
   std::string own_;
   steady_time now_{};
-  steady_time unheard_{}; ///< the last look for which the others were not known
+  steady_time unheard_{};     ///< the last look for which the others were not known
+  steady_time own_unheard_{}; ///< the last one that came late
+  bool sees_own_ = false;
   /// By name, reactor and start: a container begins again under the name that it had.
   std::map<std::string, known_instance, std::less<>> known_;
   std::deque<known_change> changes_; ///< by the look that heard of it, then by its time

@@ -2,7 +2,7 @@
 import {at, count, latency, timeOfDay} from './format.js';
 
 const shown = 300;
-const points = []; // [epoch ms, accepted/s, settled/s, held, accept p99 ms, end to end p99 ms]
+const points = []; // [epoch ms, accepted/s, settled/s, held, accept p99 ms, end to end p99 ms, in Redis]
 const charts = [];
 
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -83,7 +83,7 @@ export function startCharts() {
   window.Chart.defaults.font.size = 11.5;
   lineChart(at('rate-chart'), ['accepted', 'settled'], [1, 2], fromZero, value => count(value));
   lineChart(at('latency-chart'), ['accept p99', 'end to end p99'], [4, 5], byDecades, value => latency(value));
-  lineChart(at('backlog-chart'), ['held'], [3], fromZero, value => count(value));
+  lineChart(at('backlog-chart'), ['held', 'in Redis'], [3, 6], fromZero, value => count(value));
   paint();
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', paint);
 }
@@ -98,9 +98,10 @@ export function addToCharts(now) {
   const time = Date.parse(now.time);
   while (points.length && points.at(-1)[0] >= time) points.pop(); // the server's clock was set back
   // After a gap there is no line.
-  if (points.length && time - points.at(-1)[0] > 5e3) points.push([time - 1, null, null, null, null, null]);
+  if (points.length && time - points.at(-1)[0] > 5e3) points.push([time - 1, null, null, null, null, null, null]);
   const {rates, backlog, latency: {accept, endToEnd}} = now;
-  points.push([time, rates.accepted, rates.settled, backlog.held, accept?.p99 ?? null, endToEnd?.p99 ?? null]);
+  points.push([time, rates.accepted, rates.settled, backlog.held, accept?.p99 ?? null, endToEnd?.p99 ?? null,
+    backlog.takenIn ?? null]);
   while (points.length > shown || points[0][0] < time - shown * 1e3) points.shift();
   draw();
 }

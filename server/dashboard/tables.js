@@ -1,16 +1,17 @@
 // Everything on the page but the headline and the charts: one function for each part, called with each snapshot.
 import {at, count, latency, list, make, mark, millis, money, rows, say, span, timeOfDay, unknown} from './format.js';
-import {fateOf, isSilent, isTried} from './verdict.js';
+import {cutOff, fateOf, isDown, isSilent, isSlow, isTried, saysFailing} from './verdict.js';
 
 function tiles({rates, payments: sums, backlog, latency: {accept, endToEnd}}) {
   say(at('accepted'), count(rates.accepted));
   say(at('settled'), count(rates.settled));
   say(at('accepted-all'), `${count(sums.accepted + sums.takenIn)} since start`);
   say(at('settled-all'), `${count(sums.settled)} since start`);
-  say(at('waiting'), count(backlog.waiting));
-  const {held, oldestSeconds} = backlog;
+  const {held, oldestSeconds, takenIn} = backlog;
+  say(at('waiting'), count(takenIn > 0 ? backlog.waiting + takenIn : backlog.waiting));
   const oldest = oldestSeconds > 0 ? `, oldest ${span(oldestSeconds)}` : '';
-  say(at('oldest'), held > 0 ? `${count(held)} held${oldest}` : 'none held');
+  const inRedis = takenIn > 0 ? `, ${count(takenIn)} in Redis` : '';
+  say(at('oldest'), `${held > 0 ? `${count(held)} held${oldest}` : 'none held'}${inRedis}`);
   for (const [id, value] of [['accept-p99', accept?.p99], ['end-p99', endToEnd?.p99]]) {
     const [number, unit] = millis(value);
     say(at(id), number);
@@ -36,9 +37,11 @@ const latencies = ({accept, endToEnd}) => rows(at('latency'),
 
 function stateOf(one, now) {
   if (one.breaker === 'open') return ['bad', 'Failing: shut out'];
-  if (one.failing === true) return ['bad', 'Failing: it says so'];
+  if (isDown(one)) return ['bad', 'Failing: it says so'];
+  if (saysFailing(one)) return ['warn', 'Says that it fails, and takes payments'];
   if (isSilent(one, now)) return ['warn', 'Silent: says nothing of its health'];
   if (isTried(one)) return ['warn', 'Being tried again'];
+  if (isSlow(one)) return ['warn', 'Slow: used only when there is no other'];
   if (one.breaker === 'half-open') return ['warn', 'Well again, it says: not needed since'];
   return ['good', 'Takes payments'];
 }
@@ -61,7 +64,7 @@ function processors(now) {
   });
 }
 
-function books({processors: all, fees, cheapestFees}) {
+function books({processors: all, fees, cheapestFees, isCurrent}) {
   const line = one => [one.name, count(one.requests), money(one.amount), money(one.fees)];
   rows(at('books'), all.map(line), ['', 'roomy', '', '']);
   say(at('fees'), money(fees));
@@ -69,24 +72,31 @@ function books({processors: all, fees, cheapestFees}) {
   const above = paid > least
     ? `${((paid / least - 1) * 100).toFixed(1)}\u00a0% above the cheapest possible, ${money(cheapestFees)}`
     : 'as little as can be: the cheapest took all';
-  const note = paid === 0 ? 'no payment yet' : above;
-  say(at('fees-note'), fees === null || cheapestFees === null ? 'not known' : note);
+  const note = fees === null || cheapestFees === null ? 'not known' : paid === 0 ? 'no payment yet' : above;
+  say(at('fees-note'), isCurrent ? note : `${note}, as of the last look`);
 }
 
-const serverStates = {serving: 'good', stopping: 'warn', lost: 'bad'};
+const serverStates = {serving: 'good', 'does not answer': 'bad'};
 
-function instances(all, answering) {
-  const words = one => {
-    const state = one.state === 'lost' ? `lost, ${fateOf([one]).words}` : one.state;
-    return `${state}${one.isEldest ? ', eldest' : ''}`;
-  };
+/** What is said of a reactor, and how bad it is. */
+function reactorState(one, now) {
+  const fate = fateOf([one], now);
+  if (one.state === 'lost')
+    return [`${fate.isLost ? 'lost' : 'seen no more'}, ${fate.words}`, fate.isLost || fate.isOverdue ? 'bad' : 'warn'];
+  const heirs = one.state === cutOff && one.takenOverBy ? `, ${fate.words}` : '';
+  return [`${one.state}${heirs}${one.isEldest ? ', eldest' : ''}`, serverStates[one.state] ?? 'warn'];
+}
+
+function instances(now) {
+  const {instances: all, instance: answering} = now;
+  const states = all.map(one => reactorState(one, now));
   const here = one => (one.instance === answering ? ' (answers here)' : '');
   const name = one => `${one.instance} / ${one.reactor ?? unknown}${here(one)}`;
-  const line = one => [name(one), words(one), count(one.held), count(one.accepted), count(one.settled),
+  const line = (one, i) => [name(one), states[i][0], count(one.held), count(one.accepted), count(one.settled),
     one.seenSecondsAgo < 1 ? 'now' : `${span(one.seenSecondsAgo)} ago`];
   const body = at('instances');
   rows(body, all.map(line), ['', 'state', '', 'roomy', 'roomy', 'roomy']);
-  all.forEach((one, i) => mark(body.children[i], 'data-level', serverStates[one.state] ?? 'warn'));
+  states.forEach(([, level], i) => mark(body.children[i], 'data-level', level));
 }
 
 function stores(all) {
@@ -94,7 +104,7 @@ function stores(all) {
     const [name, state, detail] = item.children;
     mark(item, 'data-level', one.up ? 'good' : 'bad');
     say(name, one.name === 'intake' ? 'Intake by Redis' : one.name);
-    const [good, bad] = one.name === 'intake' ? ['open', 'closed'] : ['up', 'away'];
+    const [good, bad] = {intake: ['open', 'closed'], memory: ['up', 'takes no more payments']}[one.name] ?? ['up', 'away'];
     say(state, `${one.up ? good : bad}${one.sinceSeconds ? ` for ${span(one.sinceSeconds)}` : ''}`);
     say(detail, [one.latencyMillis === null ? '' : latency(one.latencyMillis), one.detail].filter(Boolean).join(', '));
   });
@@ -121,7 +131,7 @@ export function showTables(now) {
   latencies(now.latency);
   processors(now);
   if (now.books) books(now.books); // else what was known stays
-  instances(now.instances, now.instance);
+  instances(now);
   stores(now.stores);
   changes(now.changes);
   mark(at('backlog-tile'), 'data-level', now.backlog.waiting > 0 && now.backlog.oldestSeconds >= 5 ? 'warn' : 'none');

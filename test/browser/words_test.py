@@ -49,33 +49,56 @@ class Words(OnePage):
         for changes, headline, level in (
                 (["0"], "All well", "good"),
                 (["n.processors[0].breaker = 'open'"], "default is failing", "bad"),
-                (["n.processors[1].failing = true"], "fallback is failing", "bad"),
+                (["n.processors[1].failing = true"], "fallback says that it fails, and takes payments", "warn"),
+                (["n.processors.forEach(p => { p.failing = true; })"],
+                 "default and fallback say that they fail, and take payments", "warn"),
+                (["Object.assign(n.processors[1], {failing: true, heardSecondsAgo: 21})"], "fallback is silent", "warn"),
+                (["Object.assign(n.processors[1], {breaker: 'half-open', failing: true, heardSecondsAgo: 21})"],
+                 "fallback is silent", "warn"),
                 (["n.processors.forEach(p => { p.breaker = 'open'; })"], "No processor takes payments", "bad"),
-                (["Object.assign(n.processors[0], {breaker: 'half-open', inFlight: 1})"], "default is being tried again", "warn"),
-                (["Object.assign(n.processors[1], {breaker: 'half-open', inFlight: 0})"], "All well", "good"),
+                (["Object.assign(n.processors[0], {breaker: 'half-open', isOnTrial: true})"], "default is being tried again", "warn"),
+                (["Object.assign(n.processors[1], {breaker: 'half-open', isOnTrial: false, inFlight: 1})"], "All well", "good"),
                 (["Object.assign(n.processors[1], {breaker: 'half-open', failing: true})"], "fallback is failing", "bad"),
+                (["n.processors[0].expectedMillis = n.processors[0].settleWithinMillis + 1"], "default is slow", "warn"),
                 (["n.processors[1].heardSecondsAgo = 21"], "fallback is silent", "warn"),
                 (["Object.assign(n, {uptimeSeconds: 21}).processors[1].heardSecondsAgo = null"], "fallback is silent", "warn"),
                 (["Object.assign(n, {uptimeSeconds: 19}).processors[1].heardSecondsAgo = null"], "All well", "good"),
                 (["n.stores = stores(true, true)", "n.processors[1].heardSecondsAgo = 21"], "All well", "good"),
                 (["n.stores = stores(false, true)"], "PostgreSQL is away: Redis takes payments in", "warn"),
                 (["n.stores = stores(false, false)"], "PostgreSQL is away: payments are refused", "bad"),
+                (["n.stores = stores(true, false)"], "Redis would take no payments in", "warn"),
+                (["n.stores[0].up = false"], "No more payments are taken", "bad"),
                 (["n.stores = stores(false, true)", "n.processors[0].breaker = 'open'"], "default is failing", "bad"),
                 (["n.instances.push(lost('one:5'))"], "Server other:7 was lost, taken over by one:5", "warn"),
-                (["n.instances.push(lost(null))"], "Server other:7 was lost, not yet taken over", "bad"),
-                (["n.instances.push({...lost(null), held: 0})"], "Server other:7 was lost, it held no payments", "warn"),
+                (["n.instances.push(lost(null))"],
+                 "Server other:7 shows itself no more: dead, or cut off from Redis", "warn"),
+                (["n.instances.push({...lost(null), held: 0})"],
+                 "Server other:7 shows itself no more: dead, or cut off from Redis", "warn"),
+                (["n.instances.push({...lost(null), held: 0, seenSecondsAgo: 61})"], "All well", "good"),
+                (["n.stores = stores(true, true)", "n.instances.push({...lost(null), seenSecondsAgo: 61})"],
+                 "Server other:7 shows itself no more: dead, or cut off from Redis", "warn"),  # the stores came just now
+                (["n.instances.push({...lost(null), instance: n.instances[0].instance, reactor: 9})"],
+                 "Reactor 9 of SELF shows itself no more: dead, or cut off from Redis", "warn"),
+                (["n.instances.push({...lost(null), instance: n.instances[0].instance})"],
+                 "Server SELF shows itself no more: dead, or cut off from Redis", "warn"),  # a former life
+                (["n.instances.push({...n.instances[0], reactor: 1, state: 'does not answer'})"],
+                 "Reactor 1 of SELF does not answer", "bad"),
+                (["n.instances.push({...lost(null), state: 'cut off from PostgreSQL'})"],
+                 "Server other:7 is cut off from PostgreSQL", "warn"),
                 (["n.instances.push({...lost('one:5'), seenSecondsAgo: 61})"], "All well", "good"),
                 (["n.instances.push({...lost(null), seenSecondsAgo: 61})"],
-                 "Server other:7 was lost, not yet taken over", "bad"),
+                 "Server other:7 shows itself no more, and nobody has taken payments of it over", "bad"),
                 (["Object.assign(n.instances[0], {state: 'stopping', instance: 'a:1'})"], "Server a:1 is stopping", "warn"),
                 (["Object.assign(n.backlog, {waiting: 230, held: 240, oldestSeconds: 7})"], "Payments wait", "warn"),
                 (["n.backlog.inDoubt = 3"], "All well", "good"),
-                (["n.backlog.inDoubt = 3", "n.time = later(12)"], "Payments are in doubt", "warn"),
+                (["n.backlog.inDoubt = 3", "n.time = later(12)"], "All well", "good"),  # others each second
+                (["Object.assign(n.backlog, {inDoubt: 3, oldestInDoubtSeconds: 10})"], "Payments are in doubt", "warn"),
                 (["n.payments.refused = 5", "n.time = later(2)"], "Payments are refused", "bad"),
                 (["n.payments.refused = 5", "n.time = later(20)"], "All well", "good"),
                 (["n.payments.refused = 9", "n.time = later(-3600)"], "All well", "good")):
             with self.subTest(headline=headline, changes=changes):
-                self.assertEqual(self.hear(*changes), [headline, level])
+                here = self.browser.run("return JSON.parse(window.first).instances[0].instance")
+                self.assertEqual(self.hear(*changes), [headline.replace("SELF", here), level])
 
     def test_the_curves_go_on_when_the_clock_of_the_server_is_set_back(self):
         shown = self.browser.run("""const n = JSON.parse(window.first);
@@ -93,6 +116,43 @@ class Words(OnePage):
         for words in ("1,230 payments wait, the oldest for 6 s", "fallback can take payments", "Server other:7 was lost"):
             self.assertIn(words, self.text("notes"))
         self.assertNotIn("Payments wait", self.text("notes"))
+
+    def test_what_waits_in_redis_is_told_beside_what_servers_hold(self):
+        self.hear("Object.assign(n.backlog, {takenIn: 50_000, held: 7, waiting: 0, oldestSeconds: 0})")
+        self.assertEqual([self.text("waiting"), self.text("oldest")], ["50,000", "7 held, 50,000 in Redis"])
+        self.assertIn("50,000 payments wait in Redis for PostgreSQL", self.text("notes"))
+        self.assertNotIn("nothing waits", self.text("notes"))
+        self.assertEqual(self.browser.run("return Chart.getChart('backlog-chart').data.datasets[1].data.at(-1).y"), 50_000)
+        self.hear("n.backlog.takenIn = null")
+        self.assertNotIn("Redis", self.text("oldest") + self.text("notes"))
+
+    def test_what_a_slow_processor_costs_is_told(self):
+        self.hear("n.processors[0].expectedMillis = 2e3")
+        self.assertIn("payments pay the higher fee of fallback", self.text("notes"))
+        self.assertIn("Slow: used only when there is no other", self.text("processors"))
+        self.hear("n.processors[1].expectedMillis = 2e3")
+        self.assertIn("payments go to default", self.text("notes"))
+        self.hear("n.processors.forEach(p => { p.expectedMillis = 2e3; })")
+        self.assertIn("there is none that is faster", self.text("notes"))
+
+    def test_what_became_of_payments_is_told_where_the_server_is(self):
+        for change, words, level in (
+                ("lost(null)", "seen no more, not yet taken over", "warn"),
+                ("{...lost(null), held: 0}", "seen no more, it held no payments", "warn"),
+                ("{...lost(null), seenSecondsAgo: 61}", "seen no more, nobody has taken payments of it over", "bad"),
+                ("lost('one:5')", "lost, taken over by one:5", "bad"),
+                ("{...lost('one:5'), state: 'cut off from PostgreSQL'}",
+                 "cut off from PostgreSQL, taken over by one:5", "warn")):
+            with self.subTest(words=words):
+                self.hear(f"n.instances.push({{...{change}, isEldest: false}})")
+                self.assertEqual(self.texts("#instances tr:last-child .state"), [words])
+                self.assertEqual(len(self.texts(f"#instances tr:last-child[data-level={level}]")), 1)
+
+    def test_sums_of_the_past_are_said_to_be_so(self):
+        self.hear("n.books.isCurrent = true")
+        self.assertNotIn("last look", self.text("fees-note"))
+        self.hear("n.books.isCurrent = false")
+        self.assertRegex(self.text("fees-note"), "as of the last look$")
 
     def test_texts_never_become_markup(self):
         before = len(self.texts("img, script"))

@@ -118,7 +118,7 @@ BOOST_AUTO_TEST_CASE(give_what_was_missed_to_who_comes_back) {
   BOOST_TEST(points.size() >= 2U);
   for (const json::value& one : points)
     BOOST_TEST(one.at(0).as_int64() > std::stoll(id));
-  BOOST_TEST(points[0].as_array().size() == 6U);
+  BOOST_TEST(points[0].as_array().size() == 7U);
   back.snapshot();
   viewer again(server.port(), "Last-Event-ID: " + back.id + "\r\n");
   again.connection.up_to("\n\n");
@@ -274,7 +274,7 @@ BOOST_AUTO_TEST_CASE(two_instances_are_one_picture_and_a_killed_one_is_lost_a_st
       one.until([&](const json::value& seen) { return state(seen, killed_name) == "lost"; });
   BOOST_REQUIRE(!lost.is_null());
   BOOST_TEST((std::chrono::steady_clock::now() - at < 18s)); // promised: 5 s and one
-  BOOST_TEST(json::serialize(lost.at("changes")).find("is lost") != std::string::npos);
+  BOOST_TEST(json::serialize(lost.at("changes")).find("shows itself no more") != std::string::npos);
   const json::value taken =
       one.until([&](const json::value& seen) { return said(seen, killed_name, "takenOverBy") != "null"; });
   BOOST_REQUIRE(!taken.is_null());

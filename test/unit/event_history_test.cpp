@@ -21,8 +21,8 @@ struct minutes {
   [[nodiscard]] std::size_t points(const std::string& last_event_id) const {
     const std::string text = kept.beginning(last_event_id);
     std::size_t found = 0;
-    for (std::size_t at = text.find(",0,null,null]"); at != std::string::npos;
-         at = text.find(",0,null,null]", at + 1))
+    for (std::size_t at = text.find(",0,null,null,null]"); at != std::string::npos;
+         at = text.find(",0,null,null,null]", at + 1))
       ++found;
     return found;
   }
@@ -34,10 +34,10 @@ BOOST_FIXTURE_TEST_SUITE(of_event_history, minutes)
 
 BOOST_AUTO_TEST_CASE(it_begins_with_all_for_who_comes_anew_and_with_what_was_missed_for_who_comes_back) {
   BOOST_TEST(kept.beginning("") == greeting);
-  kept.remember(noon, {.accepted = 12.34, .settled = 11, .held = 7, .accept_p99 = 0.5});
+  kept.remember(noon, {.accepted = 12.34, .settled = 11, .held = 7, .accept_p99 = 0.5, .in_redis = 50});
   kept.remember(noon + 1000, {});
   BOOST_TEST(kept.beginning("") == greeting + "event: history\ndata: {\"points\":[[1752580800000,12.3,11.0,7,"
-                                              "0.50,null],[1752580801000,0.0,0.0,0,null,null]]}\n\n");
+                                              "0.50,null,50],[1752580801000,0.0,0.0,0,null,null,null]]}\n\n");
   BOOST_TEST(points("1752580800000") == 1U);
   BOOST_TEST(kept.beginning("1752580801000") == greeting);
 }

@@ -47,6 +47,17 @@ struct desk {
       shown.see(one);
     shown.end(others_answered, wall);
   }
+  /// The own process alone; those of its reactors that answer.
+  void look_at_own(const std::vector<instance_view>& views, std::chrono::seconds passed = 1s) {
+    now += passed;
+    wall += passed;
+    shown.begin(now);
+    for (instance_view one : views) {
+      one.at = wall;
+      shown.see_own(one);
+    }
+    shown.end(false, wall);
+  }
   void pass_until_gone(const std::vector<instance_view>& rest) {
     for (auto i = 0s; i <= overview::gone_after; i += 1s)
       look(rest);
@@ -86,11 +97,14 @@ BOOST_AUTO_TEST_CASE(counters_are_the_sum_of_all_that_are_known) {
   other.held = 3;
   other.in_doubt = 2;
   other.oldest_seconds = 8.5;
+  other.oldest_in_doubt_seconds = 3.5;
   look({one, other});
   BOOST_TEST(
       text(page().at("payments")) ==
       R"({"accepted":150,"replayed":1,"conflicts":0,"refused":0,"takenIn":0,"settled":130,"rejected":0})");
-  BOOST_TEST(text(page().at("backlog")) == R"({"held":7,"waiting":0,"inDoubt":2,"oldestSeconds":8.5E0})");
+  BOOST_TEST(
+      text(page().at("backlog")) ==
+      R"({"held":7,"waiting":0,"inDoubt":2,"oldestSeconds":8.5E0,"oldestInDoubtSeconds":3.5E0,"takenIn":null})");
   BOOST_TEST(instance("here:1").at("isEldest").as_bool());
   BOOST_TEST(!instance("there:2").at("isEldest").as_bool());
   BOOST_TEST(page().at("viewers").as_int64() == 3);
@@ -151,7 +165,7 @@ BOOST_AUTO_TEST_CASE(one_that_vanishes_is_lost_and_one_that_has_said_so_is_not) 
   BOOST_TEST(instance("there:2").at("state").as_string() == "lost");
   BOOST_TEST(instance("there:2").at("takenOverBy").is_null());
   BOOST_TEST(page().at("payments").at("accepted").as_int64() == 50); // what it did was done
-  BOOST_TEST(text(page().at("changes")).find("epoch 7 is lost") != std::string::npos);
+  BOOST_TEST(text(page().at("changes")).find("epoch 7 shows itself no more") != std::string::npos);
   for (int i = 0; i < 302; ++i)
     look({view("here:1")});
   BOOST_TEST(instance("there:2").is_null());
@@ -177,6 +191,125 @@ BOOST_AUTO_TEST_CASE(who_took_over_the_payments_of_a_lost_one_has_said_so_itself
   BOOST_TEST(instance("there:2").at("takenOverBy").as_string() == "third:3, here:1");
   look({busy, taker, lost}); // it was but silent
   BOOST_TEST(instance("there:2").at("takenOverBy").is_null());
+}
+
+BOOST_AUTO_TEST_CASE(
+    a_reactor_of_the_own_process_that_does_not_answer_is_said_so_for_as_long_as_it_does_not) {
+  instance_view first = view("here:1");
+  instance_view second = view("here:1");
+  second.reactor = 1;
+  second.held = 5;
+  const auto state = [&] { return page().at("instances").at(1).at("state").as_string(); };
+  look_at_own({first, second});
+  for (int i = 0; i < 4; ++i)
+    look_at_own({first});
+  BOOST_TEST(state() == "serving");
+  look_at_own({first});
+  BOOST_TEST(state() == "does not answer");
+  BOOST_TEST(page().at("backlog").at("held").as_int64() == 0);
+  BOOST_TEST(text(page().at("changes")).find("reactor 1 of this process does not answer") !=
+             std::string::npos);
+  for (int i = 0; i < 302; ++i)
+    look_at_own({first});
+  BOOST_TEST(state() == "does not answer");
+  look_at_own({first, second});
+  BOOST_TEST(state() == "serving");
+  BOOST_TEST(page().at("backlog").at("held").as_int64() == 5);
+}
+
+BOOST_AUTO_TEST_CASE(a_look_that_is_late_itself_loses_nobody_of_the_own_process) {
+  instance_view first = view("here:1");
+  instance_view second = view("here:1");
+  second.reactor = 1;
+  const auto changes = [&] { return page().at("changes").as_array().size(); };
+  look_at_own({first, second});
+  look_at_own({first}, 60s); // all were paused, and the other is not yet there again
+  BOOST_TEST(changes() == 0U);
+  look_at_own({first, second});
+  for (int i = 0; i < 60; ++i)
+    look_at_own({}); // nor does the first answer
+  look_at_own({first});
+  BOOST_TEST(changes() == 0U);
+  first.is_stopping = second.is_stopping = true;
+  look_at_own({first, second});
+  for (int i = 0; i < 10; ++i)
+    look_at_own({first});
+  BOOST_TEST(changes() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(one_that_is_cut_off_from_postgresql_is_said_so_and_what_was_taken_over_is_counted_once) {
+  instance_view own = view("here:1");
+  own.held = 1;
+  instance_view other = view("there:2");
+  other.epoch = 9;
+  other.held = 5;
+  other.oldest_seconds = 60;
+  other.is_ledger_away = true;
+  reports[0].books.kind = "postgresql";
+  reports[0].books.since = now - 1h;
+  const auto state = [&] { return std::string(instance("there:2").at("state").as_string()); };
+  for (int i = 0; i < 5; ++i)
+    look({own, other});
+  BOOST_TEST(state() == "serving"); // those that come back do not all say so at once
+  look({own, other});
+  BOOST_TEST(state() == "cut off from PostgreSQL");
+  BOOST_TEST(page().at("backlog").at("held").as_int64() == 6);
+  own.took_over = {9};
+  own.held = 6;
+  look({own, other});
+  BOOST_TEST(instance("there:2").at("takenOverBy").as_string() == "here:1");
+  BOOST_TEST(page().at("backlog").at("held").as_int64() == 6);
+  BOOST_TEST(page().at("backlog").at("oldestSeconds").as_double() == 0.0);
+  reports[0].books.is_up = false;
+  BOOST_TEST(state() == "serving"); // so is this one
+  reports[0].books = {.kind = "postgresql", .since = now - 3s};
+  BOOST_TEST(state() == "serving");
+  reports[0].books.since = now - 5s;
+  BOOST_TEST(state() == "cut off from PostgreSQL");
+  other.is_ledger_away = false;
+  look({own, other});
+  BOOST_TEST(state() == "serving");
+}
+
+BOOST_AUTO_TEST_CASE(what_waits_in_redis_is_one_number_and_not_known_once_redis_is_not_reached) {
+  const auto taken_in = [&] { return text(page().at("backlog").at("takenIn")); };
+  instance_view first = view("here:1");
+  instance_view second = first;
+  second.reactor = 1;
+  first.in_redis = 700;
+  second.in_redis = 690;
+  look_at_own({first, second});
+  BOOST_TEST(taken_in() == "700");
+  BOOST_TEST(shown.now().in_redis.value_or(0) == 700U);
+  look_at_own({second});
+  BOOST_TEST(taken_in() == "690");
+  second.in_redis.reset();
+  look_at_own({second});
+  BOOST_TEST(taken_in() == "null");
+}
+
+BOOST_AUTO_TEST_CASE(memory_that_has_no_room_is_not_up) {
+  settings.use_database_storage = false;
+  reports.resize(2);
+  reports[0].can_accept = true;
+  reports[0].since = now - 60s;
+  reports[1].since = now - 5s;
+  look({view("here:1")});
+  const auto memory = [&] { return page().at("stores").at(0); };
+  BOOST_TEST(memory().at("name").as_string() == "memory");
+  BOOST_TEST(memory().at("up").as_bool());
+  BOOST_TEST(memory().at("sinceSeconds").as_double() == 61.0);
+  reports[0].can_accept = false;
+  BOOST_TEST(!memory().at("up").as_bool());
+  BOOST_TEST(memory().at("sinceSeconds").as_double() == 6.0);
+}
+
+BOOST_AUTO_TEST_CASE(behind_sentinel_the_intake_is_not_said_to_be_closed) {
+  reports[0].taking_in.emplace().trouble = "Redis needs appendonly yes";
+  look({view("here:1")});
+  BOOST_TEST(text(page().at("stores")).find(R"("intake","up":false)") != std::string::npos);
+  settings.redis_url = "redis-sentinel://one,two/primary";
+  BOOST_TEST(text(page().at("stores")).find("intake") == std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(nobody_is_lost_while_redis_does_not_answer_and_one_comes_back) {
@@ -301,6 +434,8 @@ BOOST_AUTO_TEST_CASE(a_view_comes_back_from_its_text_as_it_was) {
   made.is_eldest = true;
   made.held = 5;
   made.took_over = {3, 5};
+  made.is_ledger_away = true;
+  made.oldest_in_doubt_seconds = 7.5;
   made.accept[3] = 9;
   made.processors[1].circuit = breaker::state::half_open;
   made.processors[1].is_on_trial = true;
@@ -316,6 +451,8 @@ BOOST_AUTO_TEST_CASE(a_view_comes_back_from_its_text_as_it_was) {
   BOOST_TEST(read->changes.size() == instance_view::changes_max);
   BOOST_TEST(read->changes.back().number == 9U);
   BOOST_TEST(read->changes.back().level == "error");
+  BOOST_TEST(read->is_ledger_away);
+  BOOST_TEST(read->oldest_in_doubt_seconds == 7.5);
   BOOST_TEST(read->took_over == made.took_over, boost::test_tools::per_element());
   BOOST_TEST((read->processors[1].circuit == breaker::state::half_open));
   BOOST_TEST(read->processors[1].is_on_trial);
