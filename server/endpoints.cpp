@@ -106,6 +106,7 @@ const std::vector<endpoints::route>& endpoints::routes() {
       {"POST", "/admin/cache/invalidate/payments", kind::admin, &endpoints::invalidate_all},
       {"GET", "/admin/reconciliations", kind::admin, &endpoints::compared},
       {"POST", "/admin/reconciliations", kind::admin, &endpoints::compare_now},
+      {"POST", "/admin/reconciliations/findings/{id}", kind::admin, &endpoints::explain},
       {"POST", "/admin/cache/invalidate/payments/{correlationId}", kind::admin, &endpoints::invalidate},
       {"POST", "/admin/payments/{correlationId}/resolve", kind::admin, &endpoints::resolve},
   };

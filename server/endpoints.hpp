@@ -89,6 +89,7 @@ private:
   // Of an administrator: endpoints_reconciliations.cpp.
   task<http_response> compare_now(const question& to);
   task<http_response> compared(const question& to);
+  task<http_response> explain(const question& to);
   task<http_response> copied_summary(time_window window);
   task<std::optional<http_response>> admin_refusal(const endpoint_request& request);
   task<bool> is_admin(const endpoint_request& request);

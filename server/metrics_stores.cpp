@@ -210,8 +210,9 @@ void add_reconciliation(metric_set& to, const metrics_source& from) {
   to.value(compared.failed, {{"status", "failed"}});
   to.counter("repasse_reconciliation_mended_total", "Payments that a comparison has settled.",
              compared.mended);
-  to.gauge("repasse_reconciliation_findings_open",
-           "Differences that nothing explains, as the eldest counts them; 0 for all others.");
+  to.gauge(
+      "repasse_reconciliation_findings_open",
+      "Findings that are neither mended nor explained, as the eldest counts; 0 for others.");
   const open_findings open = now.open.value_or(open_findings{});
   to.value(std::accumulate(open.begin(), open.end(), std::uint64_t{0}));
   to.gauge("repasse_reconciliation_until_timestamp_seconds",

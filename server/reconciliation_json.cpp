@@ -25,8 +25,11 @@ void write_window(std::string& to, const time_window& window) {
   to.append(fmt::format(R"(,"from":"{}","to":"{}")", to_string(window.from), to_string(window.to)));
 }
 
+} // namespace
+
 void write_finding(std::string& to, const reconciliation_finding& finding) {
-  to.append(fmt::format(R"({{"kind":"{}","state":"{}")", to_string(finding.kind), to_string(finding.state)));
+  to.append(fmt::format(R"({{"id":{},"kind":"{}","state":"{}")", finding.id, to_string(finding.kind),
+                        to_string(finding.state)));
   write_words(to, "correlationId", finding.payment ? to_string(*finding.payment) : std::string{});
   write_window(to, finding.window);
   write_total(to, "ours", finding.ours);
@@ -42,8 +45,6 @@ void write_finding(std::string& to, const reconciliation_finding& finding) {
   }
   to.append("]}");
 }
-
-} // namespace
 
 void write_runs(std::string& to, std::span<const reconciliation_run> runs,
                 std::span<const std::string> processors, std::optional<std::int64_t> next) {

@@ -1,4 +1,4 @@
-// Reconciliation runs as JSON, for the endpoint.
+// Reconciliation runs and findings as JSON, for the endpoints.
 #pragma once
 
 #include "storage/reconciliations.hpp"
@@ -7,6 +7,8 @@
 #include <string>
 
 namespace repasse {
+
+void write_finding(std::string& to, const reconciliation_finding& finding);
 
 /// `processors` are the configured names, in order; `next` is where to go on, if there is more.
 void write_runs(std::string& to, std::span<const reconciliation_run> runs,

@@ -36,7 +36,7 @@ bool take_time(const json_member& member, wall_time now, wall_time& time, json_r
 
 bool take_reason(const json_member& member, const std::string& text, json_refusal& refusal) {
   if (member.what != kind::string || text.empty())
-    return refuse(refusal, 422, "reason", "reason must say why, for the audit trail");
+    return refuse(refusal, 422, "reason", "reason must say why, for the record");
   if (text.size() > declaration::reason_bytes_max)
     return refuse(refusal, 422, "reason", "reason must not be longer than 500 bytes of UTF-8");
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
@@ -74,6 +74,14 @@ bool parse_resolution(std::string_view body, wall_time now, posted_resolution& r
   const bool has_time = what.outcome == payment_status::processed;
   if (has_time && !take_time(members[2], now, what.requested_at, refusal)) return false;
   return take_reason(members[3], what.reason, refusal);
+}
+
+bool parse_explanation(std::string_view body, std::string& reason, json_refusal& refusal) {
+  reason.clear();
+  std::array members{json_member{"reason"}};
+  members[0].whole = &reason;
+  const json_verdict verdict = read_members(body, members);
+  return is_readable(verdict, refusal) && take_reason(members[0], reason, refusal);
 }
 
 void write_oversight(std::string& to, const oversight& seen, const posted_resolution& wanted,

@@ -1,4 +1,5 @@
-// The JSON of POST /admin/payments/{correlationId}/resolve, both ways.
+// The JSON of POST /admin/payments/{correlationId}/resolve, both ways, and what POST
+// /admin/reconciliations/findings/{id} takes, since both want a reason.
 #pragma once
 
 #include "server/overseer.hpp"
@@ -20,6 +21,9 @@ struct posted_resolution {
 /// taken for one of the past. Unknown members are ignored.
 [[nodiscard]] bool parse_resolution(std::string_view body, wall_time now, posted_resolution& resolution,
                                     json_refusal& refusal);
+
+/// The same of a reason alone, in one line of at most declaration::reason_bytes_max.
+[[nodiscard]] bool parse_explanation(std::string_view body, std::string& reason, json_refusal& refusal);
 
 /// What came of it: `declared` if it is still to be carried out, what the processor says, the payment.
 void write_oversight(std::string& to, const oversight& seen, const posted_resolution& wanted,

@@ -14,6 +14,11 @@ std::string line_of(const reconciliation_finding& finding) {
   return to_string(wall_now()) + " " + std::string{to_string(finding.state)} + ": " + finding.history;
 }
 
+std::string text_of(const processor_total& sum) {
+  char amount[24];
+  return std::to_string(sum.requests) + " of " + std::string{amount, write_amount(amount, sum.amount_cents)};
+}
+
 } // namespace
 
 task<std::optional<bool>> memory_reconciliations::take_turn(std::int64_t holder,
@@ -71,8 +76,10 @@ task<bool> memory_reconciliations::end_run(reconciliation_run run) {
 
 task<bool> memory_reconciliations::keep_finding(std::int64_t run, reconciliation_finding finding) {
   const std::lock_guard lock(mutex_);
+  if (is_explained(finding)) co_return true;
   const auto [at, is_new] = findings_.try_emplace(key{finding.processor, finding.kind, finding.subject()});
   reconciliation_finding& kept = at->second.what;
+  finding.id = is_new ? ++last_finding_ : kept.id;
   finding.first_seen = is_new ? wall_now() : kept.first_seen;
   finding.last_seen = wall_now();
   if (is_new)
@@ -82,9 +89,36 @@ task<bool> memory_reconciliations::keep_finding(std::int64_t run, reconciliation
   if (is_new) at->second.run = run;
   kept = std::move(finding);
   if (findings_.size() > findings_max)
-    findings_.erase(
-        std::ranges::min_element(findings_, {}, [](const auto& one) { return one.second.what.last_seen; }));
+    findings_.erase(std::ranges::min_element(findings_, {}, [](const auto& one) {
+      return one.second.what.explained_at.value_or(one.second.what.last_seen);
+    }));
   co_return true;
+}
+
+bool memory_reconciliations::is_explained(const reconciliation_finding& finding) const {
+  const std::string subject = finding.subject();
+  for (auto at = findings_.lower_bound(key{finding.processor, finding.kind, subject});
+       at != findings_.end() && std::get<std::string>(at->first).starts_with(subject); ++at)
+    if (at->second.what.state == finding_state::explained && at->second.what.is_same_difference(finding))
+      return true;
+  return false;
+}
+
+task<explanation> memory_reconciliations::explain(std::int64_t finding, std::string reason) {
+  const std::lock_guard lock(mutex_);
+  const auto at = std::ranges::find(findings_, finding, [](const auto& one) { return one.second.what.id; });
+  if (at == findings_.end()) co_return explanation{explanation::verdict::no_such_finding};
+  reconciliation_finding& kept = at->second.what;
+  if (kept.state != finding_state::open) co_return explanation{explanation::verdict::not_open};
+  kept.state = finding_state::explained;
+  kept.explained_at = wall_now();
+  kept.history += "\n" + to_string(*kept.explained_at) + " explained, ours " + text_of(kept.ours) +
+                  ", theirs " + text_of(kept.theirs) + ": " + reason;
+  const explanation done{explanation::verdict::done, kept};
+  auto one = findings_.extract(at);
+  std::get<std::string>(one.key()) += " " + std::to_string(finding);
+  findings_.insert(std::move(one));
+  co_return done;
 }
 
 task<std::optional<std::optional<time_window>>>

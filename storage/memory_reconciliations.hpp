@@ -13,7 +13,7 @@ namespace repasse {
 
 class memory_reconciliations final : public reconciliations {
 public:
-  /// Beyond, the oldest runs and the findings seen longest ago are forgotten.
+  /// Beyond, the oldest runs and the findings seen or explained longest ago are forgotten.
   static constexpr std::size_t runs_max = 1000;
   static constexpr std::size_t findings_max = 10'000;
 
@@ -28,6 +28,7 @@ public:
   task<std::optional<std::vector<reconciliation_finding>>> open_of(processor_index processor,
                                                                    std::size_t limit) override;
   task<std::optional<open_findings>> count_open() override;
+  task<explanation> explain(std::int64_t finding, std::string reason) override;
   void purged() override;
   task<std::optional<std::vector<reconciliation_run>>> read_runs(std::int64_t before,
                                                                  std::size_t limit) override;
@@ -37,7 +38,10 @@ private:
     std::int64_t run = 0;
     reconciliation_finding what;
   };
+  /// Whose subject, once it is explained, ends with its number.
   using key = std::tuple<processor_index, finding_kind, std::string>;
+
+  [[nodiscard]] bool is_explained(const reconciliation_finding& finding) const;
 
   std::mutex mutex_;
   std::int64_t holder_ = 0;
@@ -45,6 +49,7 @@ private:
   steady_time held_until_{};
   std::optional<steady_time> begun_;
   std::int64_t last_id_ = 0;
+  std::int64_t last_finding_ = 0;
   std::deque<reconciliation_run> runs_; ///< oldest first
   std::map<key, kept_finding> findings_;
 };

@@ -79,6 +79,7 @@ public:
   task<std::optional<std::vector<reconciliation_finding>>> open_of(processor_index processor,
                                                                    std::size_t limit) override;
   task<std::optional<open_findings>> count_open() override;
+  task<explanation> explain(std::int64_t finding, std::string reason) override;
   void purged() override {}
   task<std::optional<std::vector<reconciliation_run>>> read_runs(std::int64_t before,
                                                                  std::size_t limit) override;

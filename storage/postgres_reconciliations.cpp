@@ -42,11 +42,19 @@ UPDATE reconciliation_runs
    SET status = $2, our_requests = $3, our_cents = $4, their_requests = $5, their_cents = $6, matched = $7,
        error = $8, ended_at = clock_timestamp()
  WHERE id = $1)"};
-constexpr pg_statement<pg_nothing(std::int64_t)> forget_runs{"reconciliation_forget_runs", R"(
-DELETE FROM reconciliation_runs WHERE started_at < clock_timestamp() - $1::bigint * interval '1 day')"};
 constexpr pg_statement<pg_nothing(std::int64_t)> forget_findings{"reconciliation_forget_findings", R"(
-DELETE FROM reconciliation_findings WHERE last_seen < clock_timestamp() - $1::bigint * interval '1 day')"};
+DELETE FROM reconciliation_findings
+ WHERE coalesce(explained_at, last_seen) < clock_timestamp() - $1::bigint * interval '1 day')"};
+/// Those with a finding stay, or nobody would be told of it.
+constexpr pg_statement<pg_nothing(std::int64_t)> forget_runs{"reconciliation_forget_runs", R"(
+DELETE FROM reconciliation_runs AS r
+ WHERE started_at < clock_timestamp() - $1::bigint * interval '1 day'
+   AND NOT EXISTS (SELECT FROM reconciliation_findings AS f WHERE f.run = r.id))"};
 
+/// So that what follows sees whether it is being explained, and is seen by who wants to.
+constexpr pg_statement<flag(std::int16_t, std::int16_t, std::string_view)> hold_finding{"reconciliation_hold",
+                                                                                        R"(
+SELECT true FROM reconciliation_findings WHERE processor = $1 AND kind = $2 AND subject = $3 FOR UPDATE)"};
 constexpr pg_statement<pg_nothing(std::int16_t, std::int16_t, std::string_view, std::int64_t,
                                   std::optional<payment_id>, wall_time, wall_time, std::int64_t, std::int64_t,
                                   std::int64_t, std::int64_t, std::int16_t, std::string_view)>
@@ -54,8 +62,13 @@ constexpr pg_statement<pg_nothing(std::int16_t, std::int16_t, std::string_view, 
 INSERT INTO reconciliation_findings AS f
        (processor, kind, subject, run, correlation_id, window_from, window_to, our_requests, our_cents,
         their_requests, their_cents, state, history)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
-        to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z ') || $13)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+       to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z ') || $13
+ WHERE NOT EXISTS (
+   SELECT FROM reconciliation_findings AS e
+    WHERE e.state = 2 AND e.processor = $1 AND e.kind = $2 AND e.correlation_id IS NOT DISTINCT FROM $5
+      AND e.window_from = $6 AND e.window_to = $7 AND e.our_requests = $8 AND e.our_cents = $9
+      AND e.their_requests = $10 AND e.their_cents = $11)
 ON CONFLICT (processor, kind, subject)
 DO UPDATE SET window_to = EXCLUDED.window_to, our_requests = EXCLUDED.our_requests, our_cents = EXCLUDED.our_cents,
               their_requests = EXCLUDED.their_requests, their_cents = EXCLUDED.their_cents,
@@ -77,10 +90,11 @@ constexpr pg_statement<until_row(std::int16_t)> find_until{"reconciliation_until
 SELECT max(window_to) FROM reconciliation_runs WHERE processor = $1 AND status = 1)"};
 
 struct finding_row {
+  std::int64_t id = 0;
   std::int64_t run = 0;
   std::int16_t processor = 0;
   std::int16_t kind = 0;
-  std::optional<payment_id> id;
+  std::optional<payment_id> payment;
   wall_time from{};
   wall_time to{};
   std::int64_t our_requests = 0;
@@ -90,18 +104,33 @@ struct finding_row {
   std::int16_t state = 0;
   wall_time first_seen{};
   wall_time last_seen{};
+  std::optional<wall_time> explained_at;
   std::string history;
 };
 constexpr pg_statement<finding_row(std::int16_t, std::int64_t)> find_open{"reconciliation_open", R"(
-SELECT run, processor, kind, correlation_id, window_from, window_to, our_requests, our_cents, their_requests,
-       their_cents, state, first_seen, last_seen, history
+SELECT id, run, processor, kind, correlation_id, window_from, window_to, our_requests, our_cents,
+       their_requests, their_cents, state, first_seen, last_seen, explained_at, history
   FROM reconciliation_findings WHERE processor = $1 AND state = 0 ORDER BY last_seen LIMIT $2)"};
 constexpr pg_statement<finding_row(std::span<const std::int64_t>, std::int64_t)> find_of_runs{
     "reconciliation_of_runs", R"(
-SELECT f.run, f.processor, f.kind, f.correlation_id, f.window_from, f.window_to, f.our_requests, f.our_cents,
-       f.their_requests, f.their_cents, f.state, f.first_seen, f.last_seen, f.history
+SELECT f.id, f.run, f.processor, f.kind, f.correlation_id, f.window_from, f.window_to, f.our_requests, f.our_cents,
+       f.their_requests, f.their_cents, f.state, f.first_seen, f.last_seen, f.explained_at, f.history
   FROM unnest($1::bigint[]) AS w (id),
        LATERAL (SELECT * FROM reconciliation_findings g WHERE g.run = w.id ORDER BY g.first_seen LIMIT $2) AS f)"};
+
+constexpr pg_statement<finding_row(std::int64_t, std::string_view)> explain_row{"reconciliation_explain", R"(
+UPDATE reconciliation_findings
+   SET state = 2, explained_at = clock_timestamp(), subject = subject || ' ' || id,
+       history = right(history || E'\n' ||
+                       to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z ') ||
+                       'explained, ours ' || our_requests || ' of ' || round(our_cents / 100.0, 2) ||
+                       ', theirs ' || their_requests || ' of ' || round(their_cents / 100.0, 2) || ': ' || $2,
+                       4000)
+ WHERE id = $1 AND state = 0
+RETURNING id, run, processor, kind, correlation_id, window_from, window_to, our_requests, our_cents,
+          their_requests, their_cents, state, first_seen, last_seen, explained_at, history)"};
+constexpr pg_statement<flag(std::int64_t)> know_finding{"reconciliation_know", R"(
+SELECT true FROM reconciliation_findings WHERE id = $1)"};
 
 struct open_count {
   std::int16_t kind = 0;
@@ -136,15 +165,17 @@ processor_total total_of(std::int64_t requests, std::int64_t cents) {
 
 reconciliation_finding finding_of(const finding_row& row, processor_index processor) {
   reconciliation_finding made;
+  made.id = row.id;
   made.processor = processor;
   made.kind = static_cast<finding_kind>(row.kind);
-  made.payment = row.id;
+  made.payment = row.payment;
   made.window = {row.from, row.to};
   made.ours = total_of(row.our_requests, row.our_cents);
   made.theirs = total_of(row.their_requests, row.their_cents);
   made.state = static_cast<finding_state>(row.state);
   made.first_seen = row.first_seen;
   made.last_seen = row.last_seen;
+  made.explained_at = row.explained_at;
   made.history = row.history;
   return made;
 }
@@ -155,8 +186,9 @@ constexpr std::int64_t turn_millis = std::chrono::milliseconds{turn_limit}.count
 
 void postgres::add_reconciliation_changes(std::vector<const pg_prototype*>& to) {
   to.insert(to.end(), {&take_turn_row.prototype(), &keep_turn_row.prototype(), &end_turn_row.prototype(),
-                       &begin_run_row.prototype(), &end_run_row.prototype(), &forget_runs.prototype(),
-                       &forget_findings.prototype(), &note_finding.prototype()});
+                       &begin_run_row.prototype(), &end_run_row.prototype(), &forget_findings.prototype(),
+                       &forget_runs.prototype(), &hold_finding.prototype(), &note_finding.prototype(),
+                       &explain_row.prototype(), &know_finding.prototype()});
 }
 
 void postgres::add_reconciliation_reads(std::vector<const pg_prototype*>& to) {
@@ -203,8 +235,8 @@ task<bool> postgres_ledger::end_run(reconciliation_run run) {
            static_cast<std::int64_t>(run.ours.requests), run.ours.amount_cents,
            static_cast<std::int64_t>(run.theirs.requests), run.theirs.amount_cents, run.matched,
            std::string_view{run.error});
-  work.add(forget_runs, days);
   work.add(forget_findings, days);
+  work.add(forget_runs, days);
   const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
   co_return verdict == pg_verdict::done;
 }
@@ -214,14 +246,31 @@ task<bool> postgres_ledger::keep_finding(std::int64_t run, reconciliation_findin
   if (!known) co_return false;
   const std::string subject = finding.subject();
   const std::string line = std::string{to_string(finding.state)} + ": " + finding.history;
+  const std::int16_t processor = number_of(finding.processor);
+  const auto kind = static_cast<std::int16_t>(finding.kind);
   pg_transaction work;
-  work.add(note_finding, number_of(finding.processor), static_cast<std::int16_t>(finding.kind),
-           std::string_view{subject}, run, finding.payment, finding.window.from, finding.window.to,
-           static_cast<std::int64_t>(finding.ours.requests), finding.ours.amount_cents,
-           static_cast<std::int64_t>(finding.theirs.requests), finding.theirs.amount_cents,
-           static_cast<std::int16_t>(finding.state), std::string_view{line});
+  work.add(hold_finding, processor, kind, std::string_view{subject});
+  work.add(note_finding, processor, kind, std::string_view{subject}, run, finding.payment,
+           finding.window.from, finding.window.to, static_cast<std::int64_t>(finding.ours.requests),
+           finding.ours.amount_cents, static_cast<std::int64_t>(finding.theirs.requests),
+           finding.theirs.amount_cents, static_cast<std::int16_t>(finding.state), std::string_view{line});
   const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
   co_return verdict == pg_verdict::done;
+}
+
+task<explanation> postgres_ledger::explain(std::int64_t finding, std::string reason) {
+  const bool known = co_await learn_processors();
+  if (!known) co_return explanation{explanation::verdict::unavailable};
+  pg_transaction work;
+  work.add(explain_row, finding, std::string_view{reason});
+  work.add(know_finding, finding);
+  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  if (verdict != pg_verdict::done) co_return explanation{explanation::verdict::unavailable};
+  if (work.count(0, explain_row) == 0)
+    co_return explanation{work.count(1, know_finding) > 0 ? explanation::verdict::not_open
+                                                          : explanation::verdict::no_such_finding};
+  const finding_row row = work.row(0, explain_row, 0);
+  co_return explanation{explanation::verdict::done, finding_of(row, index_of(row.processor))};
 }
 
 task<std::optional<std::optional<time_window>>> postgres_ledger::unfinished(processor_index processor) {

@@ -21,7 +21,11 @@ enum class finding_kind : std::uint8_t {
   other_time ///< another `requestedAt`
 };
 inline constexpr std::size_t finding_kinds = 5;
-enum class finding_state : std::uint8_t { open, mended };
+enum class finding_state : std::uint8_t {
+  open,
+  mended,   ///< the books agree now
+  explained ///< they do not, and an administrator has said why: closed for good
+};
 enum class run_status : std::uint8_t { running, done, failed };
 
 [[nodiscard]] std::string_view to_string(finding_kind kind);
@@ -30,6 +34,7 @@ enum class run_status : std::uint8_t { running, done, failed };
 
 /// A difference; of one payment, or of a window where it is not known of which.
 struct reconciliation_finding {
+  std::int64_t id = 0; ///< told by the store, as what stands last
   processor_index processor = 0;
   finding_kind kind = finding_kind::not_settled;
   std::optional<payment_id> payment{};
@@ -41,9 +46,12 @@ struct reconciliation_finding {
   // Told by the store.
   wall_time first_seen{};
   wall_time last_seen{};
+  std::optional<wall_time> explained_at{};
 
-  /// What tells it from others of its processor and kind.
+  /// What tells it from others of its processor and kind that are not explained.
   [[nodiscard]] std::string subject() const;
+  /// Of the same payment or part, and by the same sums.
+  [[nodiscard]] bool is_same_difference(const reconciliation_finding& other) const;
 };
 
 /// One window of one processor.
@@ -65,10 +73,16 @@ struct reconciliation_run {
 inline constexpr std::size_t findings_a_run_max = 1000;
 /// Who is silent for so long has lost its turn.
 inline constexpr std::chrono::seconds turn_limit{15};
-/// Runs and findings not seen for longer are forgotten.
+/// Findings not seen for longer, or explained longer ago, are forgotten, and runs without a finding.
 inline constexpr std::chrono::days reconciliations_kept{90};
 
 using open_findings = std::array<std::uint64_t, finding_kinds>;
+
+struct explanation {
+  enum class verdict : std::uint8_t { done, no_such_finding, not_open, unavailable };
+  verdict what = verdict::unavailable;
+  reconciliation_finding finding{}; ///< as it is now; if done
+};
 
 /// Reads that fail are empty, writes false: the store is unavailable.
 class reconciliations {
@@ -88,7 +102,8 @@ public:
   /// The number of the run of this window; an earlier one of the same window begins anew.
   virtual task<std::optional<std::int64_t>> begin_run(processor_index processor, time_window window) = 0;
   virtual task<bool> end_run(reconciliation_run run) = 0;
-  /// One that is known is seen again, and changes its state and its numbers.
+  /// One that is known is seen again, and changes its state and its numbers. Nothing is kept of the very
+  /// difference that was explained.
   virtual task<bool> keep_finding(std::int64_t run, reconciliation_finding finding) = 0;
 
   /// A run that did not end; then what it was about comes first. Inner empty: there is none.
@@ -99,6 +114,8 @@ public:
   virtual task<std::optional<std::vector<reconciliation_finding>>> open_of(processor_index processor,
                                                                            std::size_t limit) = 0;
   virtual task<std::optional<open_findings>> count_open() = 0;
+  /// Closes an open one: it keeps its numbers, which its history says with the `reason`, one line.
+  virtual task<explanation> explain(std::int64_t finding, std::string reason) = 0;
   /// The payments are purged, and with them what was found of them; where both live in one store it has done
   /// so.
   virtual void purged() = 0;

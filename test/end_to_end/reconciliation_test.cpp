@@ -290,6 +290,37 @@ BOOST_AUTO_TEST_CASE(sums_that_are_not_those_of_their_payments_are_findings) {
   BOOST_TEST(words_of(finding_at(again, time + 30ms)) == "other-amount open");
 }
 
+BOOST_AUTO_TEST_CASE(what_will_never_be_mended_is_closed_by_hand_at_any_instance) {
+  forget_runs();
+  settle(51, 1990, ago(50s));
+  const boost::json::value found = finding_of(reconcile(0), 51);
+  BOOST_REQUIRE(words_of(found) == "ours-not-theirs open");
+  const std::string path = "/admin/reconciliations/findings/" + boost::json::serialize(found.at("id"));
+  const auto explain = [&](const std::string& at, const std::string& body) {
+    return servers[1]->caller().call("POST", at, body,
+                                     {{"X-Admin-Token", admin_token}, {"Content-Type", "application/json"}});
+  };
+  BOOST_TEST(explain(path, R"({"reason":""})").status == 422U);
+  BOOST_TEST(explain(path + "0000", R"({"reason":"none"})").status == 404U);
+  BOOST_TEST(servers[1]->caller().call("POST", path, R"({"reason":"none"})").status == 401U);
+  BOOST_TEST(run_repasse({"reconcile"}, settings()).status == 1);
+  const http_reply closed = explain(path, R"({"reason":"refunded by the bank"})");
+  BOOST_REQUIRE_MESSAGE(closed.status == 200U, closed.body);
+  const boost::json::value one = boost::json::parse(closed.body);
+  BOOST_TEST(words_of(one) == "ours-not-theirs explained");
+  BOOST_TEST(one.at("history").as_array().back().as_string().find(
+                 "Z explained, ours 1 of 19.90, theirs 0 of 0.00: refunded by the bank") != std::string::npos,
+             closed.body);
+  BOOST_TEST(explain(path, R"({"reason":"again"})").status == 409U);
+  BOOST_TEST(reconcile(0).at("matched").as_bool());
+  bool is_shown = false;
+  const boost::json::value told = runs(0);
+  for (const auto& run : told.at("reconciliations").as_array())
+    is_shown = is_shown || finding_of(run, 51) == one;
+  BOOST_TEST(is_shown, boost::json::serialize(told));
+  BOOST_TEST(run_repasse({"reconcile"}, settings()).status == 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_new_process_shows_what_is_open_and_compares_by_itself_as_often_as_it_is_told) {
   forget_runs();
   settle(41, 1990, ago(50s));

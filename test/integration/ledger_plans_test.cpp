@@ -62,6 +62,13 @@ INSERT INTO reconciliation_runs (processor, window_from, window_to, status)
 INSERT INTO reconciliation_findings (processor, kind, subject, run, window_from, window_to, our_requests, our_cents,
                                      their_requests, their_cents, state, history)
   SELECT 1, 1, i::text, i, '2026-01-01', '2026-01-02', 1, 1, 0, 0, 1, '' FROM generate_series(1, 5000) AS i;
+INSERT INTO reconciliation_findings (processor, kind, subject, run, window_from, window_to, our_requests, our_cents,
+                                     their_requests, their_cents, state, explained_at, history)
+  SELECT 1, 1, i || ' x', i, '2025-01-01'::timestamptz + i * interval '1 h', '2026-01-02', 1, 1, 0, 0, 2, now(), ''
+    FROM generate_series(1, 2000) AS i;
+INSERT INTO reconciliation_findings (id, processor, kind, subject, run, window_from, window_to, our_requests, our_cents,
+                                     their_requests, their_cents, state, history)
+  OVERRIDING SYSTEM VALUE VALUES (-77, 1, 1, 'open', 1, '2026-01-01', '2026-01-02', 1, 1, 0, 0, 0, '');
 RESET synchronous_commit)";
 
 class plans {
@@ -220,8 +227,9 @@ std::vector<execution> executions(sql_session& by) {
       {"reconciliation_end", "(1)", 20},
       {"reconciliation_begin", "(1::smallint, '2026-01-01', '2026-01-02')", 60},
       {"reconciliation_ended", "(1, 1::smallint, 1, 1, 1, 1, true, '')", 60},
-      {"reconciliation_forget_runs", "(90)", 200},
-      {"reconciliation_forget_findings", "(90)", 200},
+      {"reconciliation_forget_findings", "(90)", 400},
+      {"reconciliation_forget_runs", "(90)", 400},
+      {"reconciliation_hold", "(1::smallint, 1::smallint, '77')", 20},
       {"reconciliation_note",
        "(1::smallint, 1::smallint, 'new', 1, NULL, '2026-01-01', '2026-01-02', 1, 1, 1, 1, 0::smallint, '')",
        60},
@@ -229,6 +237,8 @@ std::vector<execution> executions(sql_session& by) {
       {"reconciliation_until", "(1::smallint)", 200},
       {"reconciliation_open", "(1::smallint, 200)", 400},
       {"reconciliation_of_runs", "('{1,2,3}', 1000)", 200},
+      {"reconciliation_explain", "(-77, 'it was refunded')", 60},
+      {"reconciliation_know", "(-77)", 20},
       {"reconciliation_count", "", 400},
       {"reconciliation_runs", "(9223372036854775807, 101)", 60}};
   all.insert(all.end(), comparing.begin(), comparing.end());

@@ -32,7 +32,7 @@ postgres_server& ledger_server() {
   postgres_server& server = ledger_server_running();
   if (!server.is_running()) server.start();
   server.sql(
-      "TRUNCATE payments, deltas, totals, milliseconds, audit;"
+      "TRUNCATE payments, deltas, totals, milliseconds, reconciliation_runs, reconciliation_findings, audit;"
       "UPDATE processors SET failing = NULL, min_response_millis = NULL, probed_at = NULL, probed_by = NULL;"
       "UPDATE epochs SET marked = true, swept = true, open_from = '{}', open_until = '{}'");
   return server;

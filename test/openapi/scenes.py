@@ -3,8 +3,10 @@
 Each takes the walk, which asks and compares, and a house, whose programs end with the scene.
 """
 
+import datetime
 import json
 import signal
+import urllib.request
 import uuid
 
 from house import until
@@ -252,13 +254,40 @@ def while_one_reconciles(walk, house):
     house.kill(process)
 
 
+def take_alone(processor):
+    """A processor has a payment that we know nothing of, long enough ago to be compared."""
+    then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=50)
+    body = json.loads(payment()[1]) | {"requestedAt": then.strftime("%Y-%m-%dT%H:%M:%S.000Z")}
+    json_type = {"Content-Type": "application/json"}
+    urllib.request.urlopen(urllib.request.Request(f"{processor}/payments", json.dumps(body).encode(), json_type))
+
+
+def what_is_explained(walk, server, runs):
+    """The finding that take_alone() has made."""
+    found = [each for run in json.loads(runs.body)["reconciliations"] for each in run["findings"]]
+    if [each["state"] for each in found] != ["open"]:
+        walk.note(f"{runs.body}: wanted one open finding")
+        return
+    finding = {"target": f"/admin/reconciliations/findings/{found[0]['id']}", "token": TOKEN}
+    for nothing in ("999999", "0", "x"):
+        walk.ask(server, "explainFinding", 404, target=f"/admin/reconciliations/findings/{nothing}", token=TOKEN)
+    walk.ask(server, "explainFinding", 400, body=b"{", **finding)
+    walk.ask(server, "explainFinding", 415, headers={"Content-Type": "text/plain"}, **finding)
+    for wrong in (b"{}", b'{"reason":""}', b'{"reason":"%s"}' % (b"x" * 501)):
+        walk.ask(server, "explainFinding", 422, body=wrong, **finding)
+    walk.ask(server, "explainFinding", 200, **finding)
+    walk.ask(server, "explainFinding", 409, **finding)
+
+
 def with_stores(walk, house):
     """PostgreSQL and Redis are there; then PostgreSQL is away; then both are."""
     postgres, database_url = house.postgres()
     redis, redis_url = house.redis()
+    processor = house.processor()
+    take_alone(processor)
     server = house.server(
         ADMIN_TOKEN=TOKEN, DATABASE_URL=database_url, REDIS_URL=redis_url,
-        PROCESSOR_DEFAULT_URL=house.processor(), PROCESSOR_FALLBACK_URL=house.processor(),
+        PROCESSOR_DEFAULT_URL=processor, PROCESSOR_FALLBACK_URL=house.processor(),
         PROCESSOR_DEFAULT_ADMIN_TOKEN="123", RECONCILE_EVERY="0s",
     )  # fmt: skip
     until(lambda: server.ask("GET", "/readyz").status == 200, "it is ready")
@@ -273,6 +302,7 @@ def with_stores(walk, house):
     until(lambda: b"endedAt\":\"" in server.ask("GET", "/admin/reconciliations", KEY).body, "it has ended")
     runs = walk.ask(server, "listReconciliations", 200, token=TOKEN)
     walk.head(server, "listReconciliations", runs, token=TOKEN)
+    what_is_explained(walk, server, runs)
     walk.ask(server, "getCacheStats", 200, token=TOKEN)
     walk.ask(server, "invalidateCachedPayment", 200, token=TOKEN, target=f"/admin/cache/invalidate/payments/{one}")
     walk.ask(server, "invalidateCachedPayment", 404, token=TOKEN, target="/admin/cache/invalidate/payments/x")
@@ -298,7 +328,8 @@ def with_stores(walk, house):
     for operation_id in ("listPayments", "purgePayments"):
         walk.ask(server, operation_id, 503, token=TOKEN)
     walk.ask(server, "getAudit", 503, target=f"?correlationId={one}", token=TOKEN)
-    walk.ask(server, "resolvePayment", 503, token=TOKEN)
+    for operation_id in ("resolvePayment", "explainFinding"):
+        walk.ask(server, operation_id, 503, token=TOKEN)
 
     house.kill(redis)
     until(lambda: server.ask("GET", "/readyz").status == 503, "no store is there")

@@ -1,7 +1,9 @@
-// The memory ledger passes the ledger's contract, and keeps right books under several threads.
+// The memory ledger passes the ledger's contract, and keeps right books under several threads;
+// reconciliations in memory pass that of findings.
 #define BOOST_TEST_MODULE repasse_contract
 
 #include "storage/memory_ledger.hpp"
+#include "storage/memory_reconciliations.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 
@@ -42,12 +44,27 @@ private:
   memory_ledger ledger_{{.now = [] { return virtual_now; }}};
 };
 
+class memory_findings {
+public:
+  reconciliations& store() { return store_; }
+  template <typename T>
+  T run(task<T> work) {
+    return run_to_end(context_, std::move(work));
+  }
+
+private:
+  asio::io_context context_{1};
+  memory_reconciliations store_;
+};
+
 } // namespace
 
 using ledgers_under_test = std::tuple<memory_fixture>;
+using findings_under_test = std::tuple<memory_findings>;
 
 } // namespace repasse
 
+#include "test/contract/findings.hpp"
 #include "test/ledger_contract.hpp"
 
 namespace repasse::contract {

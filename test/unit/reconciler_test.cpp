@@ -366,6 +366,25 @@ BOOST_AUTO_TEST_CASE(a_finding_of_what_is_unknown_to_us_is_mended_once_the_books
   BOOST_TEST(history.find(" mended: the books agree now") != history.npos, history);
 }
 
+BOOST_AUTO_TEST_CASE(an_explained_finding_stays_so_when_a_run_finds_the_same_again_and_not_when_another) {
+  two_books books(""); // what is shortly before a window is looked at again
+  const std::chrono::milliseconds lately = 3h - 5min;
+  books.doubt(1, 100, lately);
+  books.settle({.id = id_of(1), .requested_at = books.start + lately, .attempts = 2, .processor = 0});
+  BOOST_TEST(!books.compare().matched);
+  BOOST_TEST(books.told() == "ours-not-theirs open");
+  const explanation came = run_now(books.store.explain(books.findings().at(0).id, "it was refunded"));
+  BOOST_REQUIRE((came.what == explanation::verdict::done));
+  const std::size_t asked = books.theirs.questions;
+  BOOST_TEST(books.compare().matched);
+  BOOST_TEST(books.theirs.questions == asked + 1); // found again, and not looked at as one that is open
+  BOOST_TEST(books.told() == "ours-not-theirs explained");
+  BOOST_TEST(books.open() == 0U);
+  books.take(1, 300, lately);
+  BOOST_TEST(!books.compare().matched);
+  BOOST_TEST(books.told() == "other-amount open, ours-not-theirs explained");
+}
+
 BOOST_AUTO_TEST_CASE(of_many_that_are_open_each_is_looked_at_in_its_turn) {
   two_books books;
   for (std::uint32_t i = 0; i < 300; ++i)

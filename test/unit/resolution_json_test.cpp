@@ -64,6 +64,23 @@ BOOST_AUTO_TEST_CASE(refuses_what_it_cannot_act_upon) {
     refused(declaring(R"(,"outcome":"rejected")" + reason), 422, "reason");
 }
 
+BOOST_AUTO_TEST_CASE(a_reason_alone_is_held_to_the_same) {
+  std::string reason;
+  json_refusal refusal;
+  BOOST_TEST(parse_explanation(R"({"reason":"refunded \u00e9","more":[1]})", reason, refusal));
+  BOOST_TEST(reason == "refunded \xc3\xa9");
+  const auto status_of = [&](const std::string& body) {
+    return parse_explanation(body, reason, refusal) ? 200 : refusal.status;
+  };
+  BOOST_TEST(status_of(R"({"reason":")" + std::string(500, 'x') + "\"}") == 200);
+  for (const char* body : {"", "{", R"({"reason":"a","reason":"b"})", "{\"reason\":\"\xff\"}"})
+    BOOST_TEST(status_of(body) == 400, body);
+  for (const std::string& body :
+       {std::string{"{}"}, std::string{"[]"}, std::string{R"({"reason":""})"}, std::string{R"({"reason":7})"},
+        std::string{R"({"reason":"a\nb"})"}, R"({"reason":")" + std::string(501, 'x') + "\"}"})
+    BOOST_TEST(status_of(body) == 422, body);
+}
+
 BOOST_AUTO_TEST_CASE(writes_what_the_processor_says_and_how_the_payment_stands) {
   const std::vector<std::string> processors{"default"};
   posted_resolution wanted;
