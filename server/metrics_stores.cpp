@@ -212,7 +212,7 @@ void add_reconciliation(metric_set& to, const metrics_source& from) {
              compared.mended);
   to.gauge(
       "repasse_reconciliation_findings_open",
-      "Findings that are neither mended nor explained, as the eldest counts; 0 for others.");
+      "Findings of configured processors, neither mended nor explained, as the eldest counts; 0 for others.");
   const open_findings open = now.open.value_or(open_findings{});
   to.value(std::accumulate(open.begin(), open.end(), std::uint64_t{0}));
   to.gauge("repasse_reconciliation_until_timestamp_seconds",

@@ -136,8 +136,8 @@ struct open_count {
   std::int16_t kind = 0;
   std::int64_t count = 0;
 };
-constexpr pg_statement<open_count()> count_open_rows{"reconciliation_count", R"(
-SELECT kind, count(*) FROM reconciliation_findings WHERE state = 0 GROUP BY kind)"};
+constexpr pg_statement<open_count(std::span<const std::int16_t>)> count_open_rows{"reconciliation_count", R"(
+SELECT kind, count(*) FROM reconciliation_findings WHERE state = 0 AND processor = ANY ($1) GROUP BY kind)"};
 
 struct run_row {
   std::int64_t id = 0;
@@ -316,8 +316,10 @@ task<std::optional<std::vector<reconciliation_finding>>> postgres_ledger::open_o
 }
 
 task<std::optional<open_findings>> postgres_ledger::count_open() {
+  const bool known = co_await learn_processors();
+  if (!known) co_return std::nullopt;
   pg_transaction work;
-  work.add(count_open_rows);
+  work.add(count_open_rows, std::span<const std::int16_t>{numbers_});
   const pg_verdict verdict =
       co_await reads_.commit(work, clock_.now() + read_limit, pg_connection::late::abandon);
   if (verdict != pg_verdict::done) co_return std::nullopt;

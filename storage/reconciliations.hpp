@@ -113,6 +113,7 @@ public:
   /// Of those open, the ones seen longest ago.
   virtual task<std::optional<std::vector<reconciliation_finding>>> open_of(processor_index processor,
                                                                            std::size_t limit) = 0;
+  /// Of the processors that are configured: nobody looks at others again.
   virtual task<std::optional<open_findings>> count_open() = 0;
   /// Closes an open one: it keeps its numbers, which its history says with the `reason`, one line.
   virtual task<explanation> explain(std::int64_t finding, std::string reason) = 0;

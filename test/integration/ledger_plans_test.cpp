@@ -239,7 +239,7 @@ std::vector<execution> executions(sql_session& by) {
       {"reconciliation_of_runs", "('{1,2,3}', 1000)", 200},
       {"reconciliation_explain", "(-77, 'it was refunded')", 60},
       {"reconciliation_know", "(-77)", 20},
-      {"reconciliation_count", "", 400},
+      {"reconciliation_count", "('{1,2}')", 400},
       {"reconciliation_runs", "(9223372036854775807, 101)", 60}};
   all.insert(all.end(), comparing.begin(), comparing.end());
   for (const std::string named : {"true", "false"})

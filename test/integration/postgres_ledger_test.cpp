@@ -25,6 +25,27 @@ namespace {
 
 BOOST_AUTO_TEST_SUITE(findings_in_postgres)
 
+BOOST_AUTO_TEST_CASE(those_of_a_processor_that_is_not_configured_are_shown_and_explained_but_not_counted) {
+  findings_bench<postgres_findings> of;
+  of.keep(of.missing(1, 2990));
+  BOOST_TEST(of.open() == 1U);
+  test_ledger without(of.reactor(), ledger_server_running().url(), 1, {"fallback", "third"});
+  without.until_up();
+  const auto count = [&] {
+    const open_findings counted = of.run(without.get().count_open()).value();
+    return counted[static_cast<std::size_t>(finding_kind::ours_not_theirs)];
+  };
+  BOOST_TEST(count() == 0U);
+  reconciliation_finding theirs = of.missing(2, 100);
+  theirs.processor = 1;
+  of.keep(theirs); // of fallback
+  BOOST_TEST(count() == 1U);
+  const auto runs = of.run(without.get().read_runs(INT64_MAX, 10)).value();
+  BOOST_REQUIRE(runs.at(0).findings.size() == 2U);
+  BOOST_TEST((of.run(without.get().explain(of.all().at(0).id, "gone")).what == explained::done));
+  BOOST_TEST((of.all().at(0).state == finding_state::explained));
+}
+
 BOOST_AUTO_TEST_CASE(an_explained_one_is_kept_for_90_days_since_then_and_its_run_as_long) {
   findings_bench<postgres_findings> of;
   of.keep(of.missing(1, 2990));
