@@ -14,8 +14,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::chrono::nanoseconds take_limit = 1s;
-constexpr std::chrono::nanoseconds find_limit = 200ms;
 constexpr std::chrono::nanoseconds purge_limit = 10s;
 /// A consumer that has not imported what it took out for so long is taken for dead.
 constexpr std::string_view claim_idle_ms = "5000";
@@ -121,7 +119,7 @@ task<> intake::take_in(std::span<intake_item> items) {
   const std::vector<std::string_view> arguments(words.begin(), words.end());
   redis_batch asked;
   asked.add(arguments);
-  const redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + take_limit);
+  const redis_verdict verdict = co_await redis_.exec(asked, clock_.now() + config_.take_limit);
   if (verdict != redis_verdict::done) co_return close("Redis does not answer");
   const redis_reply& reply = asked.reply(0);
   if (reply.is_error() || reply.list.size() != items.size()) co_return close(reply.text);
@@ -147,7 +145,7 @@ task<std::optional<std::optional<taken_payment>>> intake::find(payment_id id) {
   const std::string key = names_.taken_in(id);
   asked.add({"GET", key});
   const redis_verdict verdict =
-      co_await redis_.exec(asked, clock_.now() + find_limit, redis_connection::late::abandon);
+      co_await redis_.exec(asked, clock_.now() + config_.find_limit, redis_connection::late::abandon);
   if (verdict != redis_verdict::done || asked.reply(0).is_error()) co_return std::nullopt;
   std::optional<taken_payment> found;
   const std::string_view text = asked.reply(0).text;

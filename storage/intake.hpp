@@ -61,6 +61,8 @@ public:
     std::size_t payments_max = 1'000'000;   ///< in the stream, those of other instances included
     std::size_t remembered_max = 1'000'000; ///< taken in here; of more only Redis knows
     std::string consumer;                   ///< no other instance or reactor has this name
+    std::chrono::nanoseconds take_limit = std::chrono::seconds{1};
+    std::chrono::nanoseconds find_limit = std::chrono::milliseconds{200};
   };
 
   intake(clock& time, redis_connection& redis, const redis_names& names, config settings);
@@ -76,7 +78,7 @@ public:
   [[nodiscard]] const std::string& trouble() const { return is_open_ ? redis_.trouble() : trouble_; }
   [[nodiscard]] intake_figures figures() const;
 
-  /// At most batch_max; every item has its answer within a second, whatever hangs.
+  /// At most batch_max; every item has its answer within `take_limit`, whatever hangs.
   task<> take_in(std::span<intake_item> items);
   static constexpr std::size_t batch_max = 250;
 

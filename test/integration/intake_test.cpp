@@ -30,8 +30,10 @@ public:
         redis_(of, config_of(server.url())),
         names_(prefix),
         all_(of.time),
-        books(std::make_unique<intake>(of.time, redis_.link, names_,
-                                       intake::config{.payments_max = payments_max, .consumer = consumer})) {
+        books(std::make_unique<intake>(
+            of.time, redis_.link, names_,
+            intake::config{
+                .payments_max = payments_max, .consumer = consumer, .take_limit = 10s, .find_limit = 10s})) {
     books->start();
   }
   ~taker() {
