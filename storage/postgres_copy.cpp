@@ -105,7 +105,7 @@ task<bool> postgres_ledger::begin_copy() {
   pg_transaction work;
   work.add(read_horizon);
   const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + read_limit, pg_connection::late::abandon);
+      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
   if (verdict != pg_verdict::done) co_return false;
   folded_seconds_.clear();
   folded_to_ = work.row(0, read_horizon, 0).transaction;
@@ -118,7 +118,7 @@ postgres_ledger::read_totals(std::size_t level, std::int64_t from, std::int64_t 
   pg_transaction work;
   work.add(read_spans, static_cast<std::int16_t>(level), widths[level], from, to);
   const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + read_limit, pg_connection::late::abandon);
+      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   std::vector<copied_total> made;
   for (std::size_t i = 0; i < work.count(0, read_spans); ++i) {
@@ -138,7 +138,7 @@ task<std::optional<postgres_ledger::totals_changes>> postgres_ledger::read_chang
     pg_transaction work;
     work.add(read_changed, asked);
     const pg_verdict verdict =
-        co_await reads_.commit(work, clock_.now() + read_limit, pg_connection::late::abandon);
+        co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
     if (verdict != pg_verdict::done) co_return std::nullopt;
     if (work.row(0, read_changed, 0).folded_to != folded_to) {
       co_await pause.wait_for(try_pause);

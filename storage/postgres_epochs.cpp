@@ -123,7 +123,7 @@ task<std::optional<epoch_id>> postgres_ledger::open_epoch() {
   const wall_time now = clock_.wall();
   pg_transaction work;
   work.add(open_epoch_row, config_.instance, now);
-  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + beat_limit);
+  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + config_.beat_limit);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   const auto epoch = static_cast<epoch_id>(work.row(0, open_epoch_row, 0).number);
   own_[epoch].sent_bound = now;
@@ -157,7 +157,7 @@ task<std::optional<beat_answer>> postgres_ledger::send_beat(epoch_id epoch, std:
   const std::size_t reading = learned.empty() ? 2 : 3;
   work.add(read_probes, numbers_);
   const wall_time sent = clock_.wall();
-  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + beat_limit);
+  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + config_.beat_limit);
   mine = own(epoch);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   const bool ended = work.row(1, is_marked, 0).is_set;
@@ -218,7 +218,7 @@ task<ledger_status> postgres_ledger::lower_bound_to(epoch_id epoch, wall_time ac
 task<ledger_status> postgres_ledger::end_epoch(epoch_id epoch) {
   pg_transaction work;
   work.add(mark_epoch, static_cast<std::int32_t>(epoch));
-  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + beat_limit);
+  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + config_.beat_limit);
   if (verdict == pg_verdict::done) own_.erase(epoch);
   co_return postgres::status_of(verdict);
 }

@@ -121,12 +121,12 @@ constexpr std::chrono::nanoseconds schema_look = 10ms;
 
 pg_connection::config connection_config(const postgres_ledger::config& settings, const std::string& url,
                                         const char* role, std::vector<const pg_prototype*> statements,
-                                        std::chrono::milliseconds statement_limit, bool may_write) {
+                                        std::chrono::nanoseconds statement_limit, bool may_write) {
   pg_connection::config made;
   made.url = url;
   made.application_name = std::string{"repasse "} + role + ' ' + std::to_string(settings.number);
   made.statements = std::move(statements);
-  made.settings = session_settings(statement_limit, may_write);
+  made.settings = session_settings(std::chrono::ceil<std::chrono::milliseconds>(statement_limit), may_write);
   made.connect_limit = std::min<std::chrono::nanoseconds>(settings.connect_limit, 1s);
   made.lifetime = settings.lifetime;
   made.slow = settings.slow;
@@ -182,12 +182,14 @@ postgres_ledger::postgres_ledger(clock& time, const config& settings, const sche
       schema_(schema),
       appends_(time, connection_config(settings, settings.url, "append", statements_of_appends(), 10s, true)),
       changes_(time, connection_config(settings, settings.url, "change", statements_of_changes(), 10s, true)),
-      reads_(time, connection_config(settings, settings.url, "read", statements_of_reads(), 1s, true)),
+      reads_(time, connection_config(settings, settings.url, "read", statements_of_reads(),
+                                     settings.read_limit, true)),
       stopping_(time),
       tasks_(time) {
   if (!settings.replica_url.empty())
-    replica_ = std::make_unique<pg_connection>(
-        time, connection_config(settings, settings.replica_url, "replica", statements_of_reads(), 1s, false));
+    replica_ = std::make_unique<pg_connection>(time, connection_config(settings, settings.replica_url,
+                                                                       "replica", statements_of_reads(),
+                                                                       settings.read_limit, false));
 }
 
 void postgres_ledger::start() {
@@ -306,7 +308,7 @@ task<ledger_status> postgres_ledger::append(epoch_id epoch, std::span<append_ite
     to.tokens.push_back(static_cast<std::int64_t>(item.token));
     to.processors.push_back(number_of(item.processor));
   }
-  const steady_time due = clock_.now() + append_limit;
+  const steady_time due = clock_.now() + config_.append_limit;
   pg_verdict verdict = pg_verdict::overtaken;
   while (verdict == pg_verdict::overtaken && clock_.now() < due) {
     to.work.clear();
@@ -345,7 +347,7 @@ task<ledger_status> postgres_ledger::read_back_appends(epoch_id epoch, std::span
   to.ids.clear();
   for (const std::uint32_t i : to.order)
     to.ids.push_back(items[i].id);
-  const ledger_status status = co_await ask_rows(epoch, to, appends_, append_limit, some_written);
+  const ledger_status status = co_await ask_rows(epoch, to, appends_, config_.append_limit, some_written);
   if (status != ledger_status::done) co_return status;
   const auto all = [](const append_item&) { return true; };
   match_rows(to.work, 1, to.order, items, all, [&](append_item& item, const open_payment& row) {
@@ -370,7 +372,7 @@ task<ledger_status> postgres_ledger::read_back_appends(epoch_id epoch, std::span
   if (to.ids.empty()) co_return ledger_status::done;
   to.work.clear();
   to.work.add(audit_conflicts, static_cast<std::int32_t>(epoch), to.ids, to.amounts, to.traces);
-  const pg_verdict verdict = co_await appends_.commit(to.work, clock_.now() + append_limit);
+  const pg_verdict verdict = co_await appends_.commit(to.work, clock_.now() + config_.append_limit);
   if (verdict != pg_verdict::done) // the payments beside them shall not wait for it
     for (append_item& item : items)
       if (item.answer == conflict) item.answer = unaudited;

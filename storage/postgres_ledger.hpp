@@ -31,6 +31,12 @@ public:
     std::string replica_url;             ///< pages are read there while it is not far behind; may be empty
     std::vector<std::string> processors; ///< names, in configured order
     std::chrono::nanoseconds connect_limit = std::chrono::seconds{1};
+    // How long a server may be silent: a client waits for an append and for a read, an epoch for its beat.
+    std::chrono::nanoseconds append_limit = std::chrono::milliseconds{500};
+    std::chrono::nanoseconds beat_limit = std::chrono::seconds{2};
+    std::chrono::nanoseconds read_limit = std::chrono::seconds{1};
+    /// Of one call that takes over: its caller has to beat in between.
+    std::chrono::nanoseconds take_limit = std::chrono::milliseconds{800};
     std::chrono::nanoseconds lifetime = std::chrono::hours{1};
     std::chrono::nanoseconds slow = std::chrono::milliseconds{100};
     std::string instance;     ///< host and process, for people

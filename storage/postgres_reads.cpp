@@ -195,7 +195,7 @@ task<std::optional<std::optional<payment_record>>> postgres_ledger::find(payment
   pg_transaction work;
   work.add(find_payment, id);
   const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + read_limit, pg_connection::late::abandon);
+      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   std::optional<payment_record> found;
   if (work.count(0, find_payment) > 0) {
@@ -233,7 +233,7 @@ task<bool> postgres_ledger::is_replica_fresh() {
   work.add(is_fresh);
   const steady_time asked = clock_.now();
   const pg_verdict verdict =
-      co_await replica_->commit(work, asked + read_limit, pg_connection::late::abandon);
+      co_await replica_->commit(work, asked + config_.read_limit, pg_connection::late::abandon);
   if (verdict != pg_verdict::done || !work.row(0, is_fresh, 0).is_set) co_return false;
   replica_fresh_until_ = asked + replica_look;
   co_return true;
@@ -246,7 +246,7 @@ task<std::optional<page>> postgres_ledger::read_windows(page_query query, pg_con
   page_cursor at{.accepted_at = query.accepted.to, .id = {}};
   if (at.accepted_at < wall_time::max()) at.accepted_at += std::chrono::milliseconds{1};
   if (query.after && (query.after->accepted_at < at.accepted_at)) at = *query.after;
-  const steady_time due = clock_.now() + read_limit;
+  const steady_time due = clock_.now() + config_.read_limit;
   page read;
   for (std::int64_t looked_at = 0;;) {
     const auto missing = static_cast<std::int64_t>(query.limit + 1 - read.payments.size());
@@ -301,7 +301,7 @@ task<std::optional<summary>> postgres_ledger::summarize(time_window window) {
   pg_transaction work;
   work.add(sum_window, from, to, lo, hi, left, right);
   const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + read_limit, pg_connection::late::abandon);
+      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   for (std::size_t i = 0; i < work.count(0, sum_window); ++i) {
     const processor_sum row = work.row(0, sum_window, i);
@@ -317,7 +317,7 @@ task<std::optional<books_edition>> postgres_ledger::edition() {
   work.add(wait_for_purge);
   work.add(read_edition);
   const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + read_limit, pg_connection::late::abandon);
+      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
   if (verdict != pg_verdict::done || work.count(1, read_edition) == 0) co_return std::nullopt;
   const edition_row row = work.row(1, read_edition, 0);
   co_return books_edition{static_cast<std::uint64_t>(row.books), static_cast<epoch_id>(row.purged)};
@@ -327,7 +327,7 @@ task<std::optional<std::vector<audit_entry>>> postgres_ledger::audit(payment_id 
   pg_transaction work;
   work.add(read_audit, id);
   const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + read_limit, pg_connection::late::abandon);
+      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   std::vector<audit_entry> entries;
   for (std::size_t i = 0; i < work.count(0, read_audit); ++i) {

@@ -279,7 +279,7 @@ task<std::optional<std::optional<time_window>>> postgres_ledger::unfinished(proc
   pg_transaction work;
   work.add(find_unfinished, number_of(processor));
   const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + read_limit, pg_connection::late::abandon);
+      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   std::optional<time_window> found;
   if (work.count(0, find_unfinished) > 0) {
@@ -295,7 +295,7 @@ task<std::optional<std::optional<wall_time>>> postgres_ledger::reconciled_until(
   pg_transaction work;
   work.add(find_until, number_of(processor));
   const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + read_limit, pg_connection::late::abandon);
+      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   co_return std::optional(work.row(0, find_until, 0).until);
 }
@@ -307,7 +307,7 @@ task<std::optional<std::vector<reconciliation_finding>>> postgres_ledger::open_o
   pg_transaction work;
   work.add(find_open, number_of(processor), static_cast<std::int64_t>(limit));
   const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + read_limit, pg_connection::late::abandon);
+      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   std::vector<reconciliation_finding> found;
   for (std::size_t i = 0; i < work.count(0, find_open); ++i)
@@ -321,7 +321,7 @@ task<std::optional<open_findings>> postgres_ledger::count_open() {
   pg_transaction work;
   work.add(count_open_rows, std::span<const std::int16_t>{numbers_});
   const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + read_limit, pg_connection::late::abandon);
+      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   open_findings counted{};
   for (std::size_t i = 0; i < work.count(0, count_open_rows); ++i) {
@@ -337,7 +337,8 @@ task<std::optional<std::vector<reconciliation_run>>> postgres_ledger::read_runs(
   if (!known) co_return std::nullopt;
   pg_transaction work;
   work.add(find_runs, before, static_cast<std::int64_t>(limit));
-  pg_verdict verdict = co_await reads_.commit(work, clock_.now() + read_limit, pg_connection::late::abandon);
+  pg_verdict verdict =
+      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   std::vector<reconciliation_run> read;
   std::vector<std::int64_t> ids;
@@ -358,7 +359,7 @@ task<std::optional<std::vector<reconciliation_run>>> postgres_ledger::read_runs(
   }
   work.clear();
   work.add(find_of_runs, std::span<const std::int64_t>{ids}, static_cast<std::int64_t>(findings_a_run_max));
-  verdict = co_await reads_.commit(work, clock_.now() + read_limit, pg_connection::late::abandon);
+  verdict = co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   for (std::size_t i = 0; i < work.count(0, find_of_runs); ++i) {
     const finding_row row = work.row(0, find_of_runs, i);

@@ -12,11 +12,8 @@ namespace repasse::postgres {
 
 using namespace std::chrono_literals;
 
-/// How long a server may be silent: a client waits for an append, nobody for the others.
-inline constexpr std::chrono::nanoseconds append_limit = 500ms;
+/// How long a server may be silent where nobody waits; the other limits are in postgres_ledger::config.
 inline constexpr std::chrono::nanoseconds change_limit = 5s;
-inline constexpr std::chrono::nanoseconds beat_limit = 2s;
-inline constexpr std::chrono::nanoseconds read_limit = 1s;
 
 /// Statuses as the column has them are those of payment_status, by number.
 inline constexpr std::int16_t number_of(payment_status status) { return static_cast<std::int16_t>(status); }

@@ -23,8 +23,6 @@ constexpr std::int32_t window_rows = 4096;
 constexpr std::chrono::nanoseconds sweep_look = 1s;
 /// Windows of one look for own rows.
 constexpr int look_windows = 8;
-/// Of one call that takes over: its caller has to beat in between.
-constexpr std::chrono::nanoseconds take_limit = 800ms;
 
 /// The fence is this transaction's own number, which it gets after the snapshot that shows the mark: who does
 /// not see the mark has a lower one, so once all lower ones are over nobody can bring a row any more.
@@ -204,7 +202,7 @@ task<ledger_status> postgres_ledger::adopt(epoch_id epoch, std::span<owned_row> 
     const ledger_status begun = co_await begin_sweep(epoch);
     if (begun != ledger_status::done) co_return begun;
   }
-  const steady_time until = clock_.now() + take_limit;
+  const steady_time until = clock_.now() + config_.take_limit;
   while (sweep_ && taken < rows.size() && clock_.now() < until) {
     const ledger_status status = co_await take_window(epoch, rows, taken);
     if (status == ledger_status::in_doubt) co_return status; // unsettled() finds them all

@@ -109,7 +109,7 @@ task<std::optional<std::vector<declaration>>> postgres_ledger::declarations(std:
   pg_transaction work;
   work.add(read_declarations, ids);
   const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + read_limit, pg_connection::late::abandon);
+      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   std::vector<declaration> found;
   for (std::size_t i = 0; i < work.count(0, read_declarations); ++i) {

@@ -47,6 +47,9 @@ test_ledger::test_ledger(loop& of, const std::string& url, std::uint32_t number,
   how.processors = std::move(processors);
   how.instance = "test";
   how.number = number;
+  for (std::chrono::nanoseconds* const limit :
+       {&how.append_limit, &how.beat_limit, &how.read_limit, &how.take_limit})
+    *limit *= 6; // the machine may be busy
   ledger_ = std::make_unique<postgres_ledger>(loop_.time, how, schema_);
   ledger_->start();
 }
