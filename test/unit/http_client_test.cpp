@@ -287,7 +287,7 @@ BOOST_AUTO_TEST_CASE(a_name_that_does_not_resolve_gives_no_connection) {
     talk.begin();
     BOOST_TEST(talk.runs_until([&] { return talk.has_ended(); }));
     BOOST_TEST(talk.is_refused);
-    BOOST_TEST((std::chrono::steady_clock::now() - start < 500ms));
+    BOOST_TEST((std::chrono::steady_clock::now() - start < 5s));
     talk.runs_until([&] { return std::chrono::steady_clock::now() - start > 20ms; });
   }
 }
