@@ -19,7 +19,8 @@ const std::vector<std::string> names_in_order{"default", "fallback", "third"};
 cached_ledger::config cache_config() {
   cached_ledger::config how;
   how.processors = names_in_order;
-  how.read_limit = 500ms; // the machine may be busy; what is stopped shows all the same
+  how.read_limit = 10s; // the machine may be busy, and what is late is not read from Redis
+  how.lease = 6s;
   return how;
 }
 
@@ -263,14 +264,14 @@ BOOST_AUTO_TEST_CASE(only_what_is_final_is_cached_and_a_miss_fills_it) {
 
 BOOST_AUTO_TEST_CASE(an_entry_lives_as_long_as_it_is_told_to) {
   cached_ledger::config how = cache_config();
-  how.ttl = 300ms;
+  how.ttl = 3s;
   cache_bench brief(here, below, server.url(), how);
   open(brief);
   post(1);
   settle_item item = witness(1);
   BOOST_REQUIRE((brief.run(brief.cache.settle(std::span(&item, 1))) == ledger_status::done));
   const auto left = a.redis.ask({"PTTL", key(1)}).as_number();
-  BOOST_TEST((left > 0 && left <= 300));
+  BOOST_TEST((left > 0 && left <= 3000));
   here.until([&] { return !is_cached(1); });
   BOOST_TEST((find(brief, 1) == truth(1)));
 }
@@ -319,6 +320,7 @@ BOOST_AUTO_TEST_CASE(whatever_else_stands_there_is_a_miss) {
   a.redis.ask({"LPUSH", a.names.edition(), "list"});
   BOOST_TEST((find(b, 1) == truth(1)));
   BOOST_TEST(beat(a, epoch)); // writes the mark anew
+  BOOST_TEST(beat(b, other_epoch));
   cached(2);
   below.finds = 0;
   BOOST_TEST((find(b, 2) == truth(2)));
@@ -362,7 +364,7 @@ BOOST_AUTO_TEST_CASE(a_purge_without_redis_is_over_when_all_know_of_it) {
   b.redis.until(state::away);
   const steady_time begun = here.time.now();
   BOOST_TEST((a.run(a.cache.purge()) == ledger_status::done));
-  BOOST_TEST((here.time.now() - begun >= 3s));
+  BOOST_TEST((here.time.now() - begun >= 6s));
   server.start(); // with the old entries and the old mark
   a.redis.until_connected();
   b.redis.until_connected();
@@ -387,25 +389,32 @@ BOOST_AUTO_TEST_CASE(other_books_are_not_believed) {
 }
 
 BOOST_AUTO_TEST_CASE(without_redis_or_with_one_that_is_stopped_the_ledger_answers_in_time) {
+  cached_ledger::config how = cache_config();
+  how.read_limit = 300ms;
+  cache_bench c(here, below, server.url(), how);
+  const epoch_id own = open(c);
   cached(1);
-  const auto timed = [&](auto expected_max) {
+  const auto took = [&] {
     const steady_time begun = here.time.now();
-    BOOST_TEST((find(b, 1) == truth(1)));
-    BOOST_TEST((here.time.now() - begun < expected_max), (here.time.now() - begun) / 1ms << " ms");
+    BOOST_TEST((find(c, 1) == truth(1)));
+    return here.time.now() - begun;
   };
   server.signal(SIGSTOP);
-  timed(700ms); // the limit of this test, once
-  timed(100ms);
+  BOOST_TEST((took() < 5s));                // once its limit
+  bool is_spared = false;                   // and then it is not asked for a while
+  for (int i = 0; i < 4 && !is_spared; ++i) // the machine may be busy; after 2 s it is lost
+    is_spared = took() < how.read_limit;
+  BOOST_TEST(is_spared);
   server.signal(SIGCONT);
-  const steady_time asked_again = here.time.now() + 300ms;
-  here.until([&] { return here.time.now() >= asked_again; });
-  BOOST_TEST(beat(b, other_epoch));
-  below.finds = 0;
-  BOOST_TEST((find(b, 1) == truth(1)));
-  BOOST_TEST(below.finds == 0);
+  here.until([&] {
+    BOOST_TEST(beat(c, own));
+    below.finds = 0;
+    BOOST_TEST((find(c, 1) == truth(1)));
+    return below.finds == 0;
+  });
   server.kill();
-  b.redis.until(state::away);
-  timed(100ms);
+  c.redis.until(state::away);
+  BOOST_TEST((took() < 5s));
   post(2);
   settle(2);
   BOOST_TEST((find(a, 2) == truth(2)));
