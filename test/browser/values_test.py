@@ -1,5 +1,6 @@
 """The page shows what happens: values under load, and whatever is killed."""
 
+import json
 import re
 import signal
 import time
@@ -15,16 +16,13 @@ class Values(OnePage):
         before = number(self.text("accepted-all").split()[0])
         self.under_load()
         self.wait_for_text("accept-p99", r"^\d")
-        shown = set()
         for _ in range(4):
-            shown.add(self.text("accepted-all"))
-            time.sleep(1.1)
-        self.assertEqual(len(shown), 4, shown)
-        self.assertGreater(number(self.text("accepted-all").split()[0]), before + 300)
-        self.assertEqual(self.text("headline"), "All well")
-        drawn = self.browser.run("""return ['rate-chart', 'latency-chart'].map(
-            id => Chart.getChart(id).data.datasets.map(line => line.data.filter(point => point.y > 0).length))""")
-        self.assertGreaterEqual(min(drawn[0] + drawn[1]), 3)
+            shown = json.dumps(self.text("accepted-all"))
+            self.browser.wait(f"return document.getElementById('accepted-all').textContent !== {shown}", 20)
+        until(lambda: number(self.text("accepted-all").split()[0]) > before + 300, "more are accepted")
+        self.wait_for_headline("^All well$", 60)
+        self.browser.wait("""return ['rate-chart', 'latency-chart'].every(id => Chart.getChart(id).data.datasets.every(
+            line => line.data.filter(point => point.y > 0).length >= 3))""", 20, "each line is drawn")
         self.house.kill(self.load, signal.SIGTERM)
         until(lambda: self.books() == self.summary(), "the books on the page are the summary's")
 
@@ -51,8 +49,9 @@ class Values(OnePage):
         self.house.default = self.house.start_processor("default")
         self.wait_for_headline("^All well$", 180)
 
+    # Without load: were default to stall, payments would try fallback, and need it.
+
     def test_a_processor_that_is_back_and_not_needed_is_no_trouble(self):
-        self.under_load(100)
         self.house.configure("fallback", "failure", True)
         self.wait_for_headline("^fallback is failing$", 20)
         self.house.configure("fallback", "failure", False)
@@ -60,7 +59,6 @@ class Values(OnePage):
         self.wait_for_headline("^All well$", 20)
 
     def test_a_processor_that_is_dead_and_not_needed_is_said_to_be_silent(self):
-        self.under_load(100)
         self.house.kill(self.house.fallback)
         self.wait_for_headline("^fallback is silent$", 60)
         self.assertEqual(self.level("verdict"), "warn")
@@ -152,8 +150,8 @@ class TwoServers(OnePage):
         self.house.kill_postgres()
         self.wait_for_headline("^PostgreSQL is away: Redis takes payments in$", 20)
         print(f"PostgreSQL killed is said so after {time.monotonic() - killed:.2f} s")
-        time.sleep(2)
-        self.assertGreater(number(self.text("accepted")), 30)  # what Redis takes in
+        self.browser.wait("return parseFloat(document.getElementById('accepted').textContent.replace(/,/g, '')) > 30", 20,
+                          "what Redis takes in is counted")
         self.house.postgres_comes_back()
         self.wait_for_headline("^All well$", 180)
 

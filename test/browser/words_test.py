@@ -7,13 +7,17 @@ import page_checks
 from dashboard_house import ADMIN_TOKEN
 from one_page import ENTER, OnePage
 
-# Keeps the first snapshot, and the stream, where a case can find them.
+# Keeps the first snapshot, and the stream, where a case can find them. Once the page was made to hear another, it hears
+# that one each second, in the place of what the server sends.
 LISTEN = """const Real = EventSource;
 window.EventSource = class extends Real {
   constructor(...all) {
     super(...all);
     window.stream = this;
-    this.addEventListener('snapshot', event => { window.first ??= event.data; });
+    super.addEventListener('snapshot', event => { window.first ??= event.data; });
+  }
+  addEventListener(name, hear) {
+    super.addEventListener(name, event => hear(name === 'snapshot' && event.isTrusted && window.held || event));
   }
 };"""
 
@@ -31,7 +35,8 @@ const each = (of, type, change) => {
 };
 for (const change of %s) {
   eval(change);
-  window.stream.dispatchEvent(new MessageEvent('snapshot', {data: JSON.stringify(n)}));
+  window.held = new MessageEvent('snapshot', {data: JSON.stringify(n)});
+  window.stream.dispatchEvent(window.held);
 }
 return [document.getElementById('headline').textContent, document.getElementById('verdict').dataset.level];"""
 
