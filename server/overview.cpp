@@ -331,7 +331,7 @@ std::string overview::stores_json(const more& of) const {
   std::string json = store_json(settings_.use_database_storage ? "PostgreSQL" : "memory", is_up,
                                 seconds(books.latency) * 1000, since, books.trouble);
   const reactor_report::seen_redis* const redis = worst_redis(*of.reports);
-  const auto [intake, remembered] = merge_intake(*of.reports);
+  const reactor_report::seen_intake* const intake = merge_intake(*of.reports).worst;
   if (redis != nullptr) {
     const bool is_deaf = redis->is_up && redis->hears == false;
     json +=
@@ -339,10 +339,8 @@ std::string overview::stores_json(const more& of) const {
                          is_deaf ? "no messages about health are heard" : redis->trouble);
   }
   if (intake != nullptr && !settings_.redis_url.starts_with("redis-sentinel://")) // where it never is open
-    json += "," + store_json("intake", intake->is_open, std::nullopt, 0,
-                             !intake->is_open  ? intake->trouble
-                             : remembered == 0 ? ""
-                                               : fmt::format("{} payments wait for PostgreSQL", remembered));
+    json +=
+        "," + store_json("intake", intake->is_open, std::nullopt, 0, intake->is_open ? "" : intake->trouble);
   return json;
 }
 

@@ -143,7 +143,7 @@ function serverTroubles(now) {
   for (const name of serversIn(cutOff)) {
     const heirs = instances.filter(one => one.instance === name && one.state === cutOff && one.takenOverBy);
     found.push({level: 'warn', title: `Server ${name} is ${cutOff}`,
-      note: heirs.length > 0 ? `its payments were ${fateOf(heirs, now).words}` : ''});
+      note: heirs.length > 0 ? `payments of ${name} were ${fateOf(heirs, now).words}` : ''});
   }
   for (const name of serversIn('stopping'))
     found.push({level: 'warn', title: `Server ${name} is stopping`, note: ''});
