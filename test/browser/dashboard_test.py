@@ -9,13 +9,14 @@ import unittest
 
 from api_test import Api
 from chromium import is_there
+from cut_off_test import CutOff
 from dashboard_house import POSTGRES
 from looks_test import Connection, Everybody
 from one_page import OnePage
 from values_test import TwoServers, Values
 from words_test import Search, Words
 
-__all__ = ["Api", "Connection", "Everybody", "Search", "TwoServers", "Values", "Words"]
+__all__ = ["Api", "Connection", "CutOff", "Everybody", "Search", "TwoServers", "Values", "Words"]
 
 
 def main():
