@@ -120,7 +120,7 @@ endpoints::match endpoints::find_route(std::string_view method, std::string_view
   for (const route& one : routes()) {
     const std::optional<std::string_view> id = match_path(one.path, path);
     if (!id) continue;
-    found.kind = one.kind;
+    if (found.kind == endpoint_kind::other) found.kind = one.kind;
     if (one.method != method || one.call == nullptr) continue;
     found.to = &one;
     found.id = *id;

@@ -289,6 +289,7 @@ BOOST_AUTO_TEST_CASE(paths_are_of_few_kinds_whatever_clients_think_of) {
     BOOST_TEST(to_string(one.kind) != "other", one.path);
   BOOST_TEST(to_string(kind_of("/payments-summary")) == "summary");
   BOOST_TEST(to_string(kind_of("/payments")) == "payments");
+  BOOST_TEST(to_string(endpoints::find_route("PUT", "/payments").kind) == "payments");
   BOOST_TEST(to_string(kind_of("/payments/4a7901b8")) == "payment");
   BOOST_TEST(to_string(kind_of("/admin/whatever/there/is")) == "admin");
   BOOST_TEST(to_string(kind_of("/dashboard/dashboard.js")) == "dashboard");
