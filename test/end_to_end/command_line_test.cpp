@@ -1,5 +1,6 @@
 // The program before it serves: its arguments, its configuration, and one clear word when it cannot start.
 #define BOOST_TEST_MODULE command_line
+#include "test/comes.hpp"
 #include "test/end_to_end/raw_connection.hpp"
 #include "test/end_to_end/requests.hpp"
 #include "test/end_to_end/server_process.hpp"
@@ -123,7 +124,7 @@ BOOST_AUTO_TEST_CASE(a_taken_port_is_told_in_one_line) {
 BOOST_AUTO_TEST_CASE(the_health_check_tells_whether_it_serves) {
   server_process server;
   const variables settings = {{"LISTEN", address_of(server.port())}};
-  BOOST_TEST(run_repasse({"--healthcheck"}, settings).status == 0);
+  BOOST_TEST(comes([&] { return run_repasse({"--healthcheck"}, settings).status == 0; })); // it has 2 s
   server.end(SIGKILL);
   BOOST_TEST(run_repasse({"--healthcheck"}, settings).status == 1);
 }
@@ -139,7 +140,7 @@ BOOST_AUTO_TEST_CASE(it_listens_on_a_unix_socket_and_cleans_up_behind_itself) {
     client.send(requests::post_payment(1));
     BOOST_TEST(client.next().status == 202U);
   }
-  BOOST_TEST(run_repasse({"--healthcheck"}, settings).status == 0);
+  BOOST_TEST(comes([&] { return run_repasse({"--healthcheck"}, settings).status == 0; })); // it has 2 s
   const finished_run second = run_repasse({}, {{"LISTEN", "unix:" + path}});
   BOOST_TEST(second.status == 1);
   BOOST_TEST(lines_in(second.errors) == 1U, second.errors);

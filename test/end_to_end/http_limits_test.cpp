@@ -1,5 +1,6 @@
 // Clients that are too many, too slow, or gone: each has a limit, and none takes anything from the others.
 #define BOOST_TEST_MODULE http_limits
+#include "test/comes.hpp"
 #include "test/end_to_end/raw_connection.hpp"
 #include "test/end_to_end/requests.hpp"
 #include "test/end_to_end/server_process.hpp"
@@ -51,10 +52,7 @@ BOOST_AUTO_TEST_CASE(turns_away_connections_beyond_their_limit) {
   }
   open.clear();
   http_caller caller = server.caller();
-  const auto due = steady_clock::now() + 3s;
-  while (caller.call("GET", "/healthz").status != 200U && steady_clock::now() < due) {
-  }
-  BOOST_TEST(caller.call("GET", "/healthz").status == 200U);
+  BOOST_TEST(comes([&] { return caller.call("GET", "/healthz").status == 200U; }));
 }
 
 BOOST_AUTO_TEST_CASE(closes_a_slow_sender_while_others_go_on) {

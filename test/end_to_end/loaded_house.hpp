@@ -50,7 +50,7 @@ public:
     clients.seed = 7;
     clients.first = next();
     load_.emplace(all.ports, clients);
-    const bool is_under_way = comes([&] { return is_busy(0) && is_busy(1); }, std::chrono::seconds(10));
+    const bool is_under_way = comes([&] { return is_busy(0) && is_busy(1); }, std::chrono::seconds(30));
     BOOST_REQUIRE_MESSAGE(is_under_way, all.log());
   }
 

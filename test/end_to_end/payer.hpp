@@ -2,6 +2,7 @@
 #pragma once
 
 #include "storage/payment.hpp"
+#include "test/comes.hpp"
 #include "test/end_to_end/requests.hpp"
 #include "test/end_to_end/server_stack.hpp"
 
@@ -10,7 +11,6 @@
 #include <chrono>
 #include <string>
 #include <string_view>
-#include <thread>
 
 namespace repasse {
 
@@ -27,12 +27,11 @@ struct payer {
   std::string processed(std::size_t number, std::string_view amount = "19.90") {
     BOOST_TEST(caller.call("POST", "/payments", requests::payment_body(number, amount)).status == 202U);
     std::string shown;
-    for (int look = 0; look < 500; ++look) {
-      shown = get("/payments/" + requests::id_of(number));
-      if (requests::member(shown, "status") == "processed") break;
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    BOOST_TEST(requests::member(shown, "status") == "processed");
+    const auto is_processed = [&] {
+      shown = caller.call("GET", "/payments/" + requests::id_of(number)).body;
+      return requests::member(shown, "status") == "processed";
+    };
+    BOOST_TEST(comes(is_processed, std::chrono::seconds(60)), shown);
     return shown;
   }
 

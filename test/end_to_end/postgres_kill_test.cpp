@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 using std::this_thread::sleep_for;
 
 constexpr auto takeover_max = 3 * 7s;
-constexpr auto ready_max = 3 * 1s;
+constexpr auto ready_max = 20s; // promised nowhere
 constexpr auto drain_max = 12s; // SHUTDOWN_TIMEOUT and a little
 
 bool logged(const house& all, std::size_t instance, std::string_view text) {
@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(a_stopped_instance_that_wakes_finds_its_payments_taken_over
   BOOST_TEST(all.takeover_after(process, stopped, takeover_max).has_value());
   std::this_thread::sleep_until(stopped + 8s);
   all.server(0).signal(SIGCONT);
-  BOOST_TEST(comes([&] { return logged(all, 0, "was ended by another"); }, 3s));
+  BOOST_TEST(comes([&] { return logged(all, 0, "was ended by another"); }));
   BOOST_TEST(all.becomes_ready(0, ready_max));
   until_busy();
   agree();
@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(one_of_two_ends_and_the_other_goes_on_with_its_payments) {
     all.make(p, mood::well);
   BOOST_TEST(comes([&] { return all.ended(0).has_value(); }, drain_max));
   BOOST_TEST(load().refused(0) == refused);
-  BOOST_TEST(comes([&] { return all.left_by(process) == 0U && all.released() == 0U; }, 3s));
+  BOOST_TEST(comes([&] { return all.left_by(process) == 0U && all.released() == 0U; }));
   BOOST_TEST(all.log().find("payments unsettled") == std::string::npos);
   BOOST_TEST(all.log().find("is not in the books") == std::string::npos);
   agree(1);

@@ -18,7 +18,7 @@ inline std::string address_of(std::uint16_t port) { return "127.0.0.1:" + std::t
 
 /// What a run of repasse that ends by itself has left.
 struct finished_run {
-  int status = -1; ///< -1: it did not end within 10 s
+  int status = -1; ///< -1: it did not end within a minute
   std::string output;
   std::string errors;
 };
@@ -27,7 +27,7 @@ inline finished_run run_repasse(const std::vector<std::string>& arguments, const
   std::vector<std::string> all{REPASSE_SERVER};
   all.insert(all.end(), arguments.begin(), arguments.end());
   child_process program(std::move(all), environment);
-  const int status = program.wait(std::chrono::seconds(10)).value_or(-1);
+  const int status = program.wait(std::chrono::seconds(60)).value_or(-1);
   return {status, program.output(), program.errors()};
 }
 
@@ -89,7 +89,7 @@ private:
     environment.try_emplace("PROCESSOR_DEFAULT_URL", "http://127.0.0.1:1");
     environment.try_emplace("PROCESSOR_FALLBACK_URL", "http://127.0.0.1:1");
     program_ = std::make_unique<child_process>(std::vector<std::string>{REPASSE_SERVER}, environment);
-    for (int look = 0; look < 1000; ++look) {
+    for (int look = 0; look < 3000; ++look) {
       if (program_->errors().find("serves on") != std::string::npos) return;
       if (program_->wait(std::chrono::milliseconds(10))) {
         const bool taken = program_->errors().find("cannot listen") != std::string::npos;

@@ -19,9 +19,9 @@ namespace {
 using namespace requests;
 using namespace std::chrono_literals;
 
-constexpr auto patience = 15s;        // for what nobody has promised a time
-constexpr auto takeover_max = 3 * 7s; // and then all its payments are settled
-constexpr auto ready_max = 3 * 1s;
+constexpr auto patience = 15s;         // for what nobody has promised a time
+constexpr auto takeover_max = 3 * 7s;  // and then all its payments are settled
+constexpr auto ready_max = 20s;        // as well; it comes with a start of PostgreSQL
 constexpr int connections_max = 3 * 9; // three reactors have nine
 
 std::size_t count_of(const std::string& text, std::string_view part) {
