@@ -20,7 +20,8 @@ constexpr std::size_t cheap = 0;
 constexpr std::size_t dear = 1;
 
 struct asking_stack : whole_stack {
-  asking_stack() : whole_stack(variables{{"ASK_FIRST", "true"}}) {}
+  /// None pays the higher fee because the cheap one is late.
+  asking_stack() : whole_stack(variables{{"ASK_FIRST", "true"}, {"CHEAPEST_PATIENCE", "60s"}}) {}
 
   /// By somebody at the dearer processor, before repasse was asked to.
   std::string charge(std::size_t number, std::string_view requested_at) const {
