@@ -161,7 +161,14 @@ BOOST_AUTO_TEST_CASE(refusals_are_counted_by_their_reason) {
 BOOST_AUTO_TEST_CASE(a_scrape_is_plain_text_and_tells_what_the_system_says) {
   server_process server{{{"REACTORS", "2"}}};
   http_caller caller = server.caller();
-  const http_reply answer = caller.call("GET", "/metrics");
+  http_reply answer;
+  int scrapes = 0;
+  const auto has_both_reactors = [&] { // one that is late by a second is left out
+    answer = caller.call("GET", "/metrics");
+    ++scrapes;
+    return scraped_metrics(answer.body).sum("repasse_reactor_up") == 2;
+  };
+  BOOST_TEST(comes(has_both_reactors));
   BOOST_TEST(answer.header("Content-Type") == "text/plain; version=0.0.4; charset=utf-8");
   const scraped_metrics told(answer.body);
   BOOST_TEST(told["repasse_reactor_up{reactor=\"1\"}"] == 1);
@@ -174,13 +181,14 @@ BOOST_AUTO_TEST_CASE(a_scrape_is_plain_text_and_tells_what_the_system_says) {
   caller.call("PUT", "/payments?limit=3");
   caller.call("GET", "http://repasse/payments-summary?from=x");
   caller.call("POST", "/admin/whatever/there/is");
-  const scraped_metrics later = scraped_metrics::of(caller);
+  BOOST_TEST(comes(has_both_reactors));
+  const scraped_metrics later(answer.body);
   BOOST_TEST(later["repasse_http_requests_total{endpoint=\"other\",code=\"404\"}"] == 1);
   BOOST_TEST(later["repasse_http_requests_total{endpoint=\"payment\",code=\"404\"}"] == 1);
   BOOST_TEST(later["repasse_http_requests_total{endpoint=\"payments\",code=\"405\"}"] == 1);
   BOOST_TEST(later["repasse_http_requests_total{endpoint=\"summary\",code=\"422\"}"] == 1);
   BOOST_TEST(later["repasse_http_requests_total{endpoint=\"admin\",code=\"404\"}"] == 1);
-  BOOST_TEST(later["repasse_http_requests_total{endpoint=\"metrics\",code=\"200\"}"] == 1);
+  BOOST_TEST(later["repasse_http_requests_total{endpoint=\"metrics\",code=\"200\"}"] == scrapes - 1);
   BOOST_TEST(later["repasse_http_connections"] == 1);
 }
 
