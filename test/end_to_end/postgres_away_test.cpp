@@ -1,16 +1,19 @@
 // PostgreSQL goes away and comes back under two instances: what clients are told meanwhile and how soon, and
-// that calls under way keep their outcomes. Times are asserted at three times what is promised.
+// that calls under way keep their outcomes. Times are asserted at three times what is promised, and of many
+// most: any process may stand still for a while.
 #define BOOST_TEST_MODULE postgres_away
 #include "test/end_to_end/loaded_house.hpp"
 #include "test/end_to_end/requests.hpp"
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace repasse {
 namespace {
@@ -19,10 +22,11 @@ using namespace std::chrono_literals;
 using std::this_thread::sleep_for;
 using steady = std::chrono::steady_clock;
 
-constexpr auto ready_max = 3 * 1s;
+constexpr auto ready_max = 10s; // soon; no time is promised
 constexpr auto refusal_max = 3 * 50ms;
 constexpr auto silence_max = 500ms;
-constexpr auto silent_refusal_max = 3 * silence_max;
+constexpr auto standstill_max = 2s; // of a process on a busy machine
+constexpr auto silent_refusal_max = 3 * silence_max + standstill_max;
 
 struct timed_answer {
   unsigned status = 0;
@@ -40,6 +44,12 @@ timed_answer post(house& all, std::size_t instance, std::size_t number) {
   return made;
 }
 
+std::chrono::milliseconds median(std::vector<std::chrono::milliseconds> of) {
+  BOOST_REQUIRE(!of.empty());
+  std::ranges::sort(of);
+  return of[of.size() / 2];
+}
+
 unsigned readiness(const house& all, std::size_t instance) {
   return all.server(instance).caller().call("GET", "/readyz").status;
 }
@@ -53,17 +63,24 @@ BOOST_AUTO_TEST_CASE(a_start_without_postgres_stays_up_and_works_once_it_comes) 
   all.database.stop();
   for (std::size_t i = 0; i < 2; ++i)
     all.start(i);
-  sleep_for(500ms);
   for (std::size_t i = 0; i < 2; ++i) {
-    const http_reply ready = all.server(i).caller().call("GET", "/readyz");
+    http_reply ready;
+    const auto is_refused = [&] {
+      ready = all.server(i).caller().call("GET", "/readyz");
+      return ready.body.find("refused") != std::string::npos;
+    };
+    BOOST_TEST(comes(is_refused), ready.body);
     BOOST_TEST(ready.status == 503U);
-    BOOST_TEST(ready.body.find("refused") != std::string::npos, ready.body);
     BOOST_TEST_MESSAGE(ready.body);
     BOOST_TEST(all.server(i).caller().call("GET", "/healthz").status == 200U);
-    const timed_answer refusal = post(all, i, 1);
-    requests::detail_of(refusal.reply, 503);
-    BOOST_TEST(!refusal.reply.header("Retry-After").empty());
-    BOOST_TEST(refusal.took < refusal_max, refusal.took.count() << " ms");
+    std::vector<std::chrono::milliseconds> took;
+    for (int attempt = 0; attempt < 5; ++attempt) {
+      const timed_answer refusal = post(all, i, 1);
+      requests::detail_of(refusal.reply, 503);
+      BOOST_TEST(!refusal.reply.header("Retry-After").empty());
+      took.push_back(refusal.took);
+    }
+    BOOST_TEST(median(took) < refusal_max, median(took).count() << " ms");
   }
   all.database.start();
   for (std::size_t i = 0; i < 2; ++i) {
@@ -105,20 +122,22 @@ BOOST_AUTO_TEST_CASE(refuses_at_once_while_it_is_away_and_is_ready_soon_after) {
     else
       all.database.kill();
     // From the first moment on: the server refuses, so nobody waits to see whether it comes back.
-    const auto until = steady::now() + 2s;
-    std::chrono::milliseconds slowest{0};
+    const auto until = steady::now() + 3s;
+    std::vector<std::chrono::milliseconds> took;
     while (steady::now() < until)
       for (std::size_t i = 0; i < 2; ++i) {
         const timed_answer refusal = post(all, i, 1);
-        slowest = std::max(slowest, refusal.took);
-        if (refusal.status == 202U && steady::now() < until - 1900ms)
-          continue; // a session outlived its server
+        if (refusal.status == 202U && steady::now() < until - 1s) continue; // a session outlived its server
+        took.push_back(refusal.took);
         BOOST_TEST(refusal.status == 503U);
         BOOST_TEST(!refusal.reply.header("Retry-After").empty());
         sleep_for(5ms);
       }
-    BOOST_TEST_MESSAGE("the slowest refusal took " << slowest.count() << " ms");
-    BOOST_TEST(slowest < refusal_max, slowest.count() << " ms");
+    const std::chrono::milliseconds usual = median(took);
+    const std::chrono::milliseconds slowest = std::ranges::max(took);
+    BOOST_TEST_MESSAGE("refusals took " << usual.count() << " ms, the slowest " << slowest.count());
+    BOOST_TEST(usual < refusal_max, usual.count() << " ms");
+    BOOST_TEST(slowest < refusal_max + standstill_max, slowest.count() << " ms");
     for (std::size_t i = 0; i < 2; ++i)
       BOOST_TEST(readiness(all, i) == 503U);
     all.database.start();
