@@ -66,7 +66,9 @@ BOOST_AUTO_TEST_CASE(migrate_brings_the_schema_up_and_down_and_tells_how_it_stan
 }
 
 BOOST_AUTO_TEST_CASE(migrate_without_a_database_says_so_in_time) {
+  const auto begun = std::chrono::steady_clock::now();
   const finished_run away = migrate("up", nowhere);
+  BOOST_TEST((std::chrono::steady_clock::now() - begun < 10s));
   BOOST_TEST(away.status == 1);
   BOOST_TEST(away.output == "");
   BOOST_TEST(away.errors.find("refused") != away.errors.npos, away.errors);
@@ -87,15 +89,19 @@ BOOST_AUTO_TEST_CASE(a_server_without_its_database_stays_up_and_refuses_with_503
   server_process server{{{"DATABASE_URL", nowhere}, {"REACTORS", "1"}, {"ADMIN_TOKEN", admin_token}}};
   http_caller caller = server.caller();
   const auto refuses = [&](const char* method, const std::string& target, const std::string& body) {
-    const auto begun = std::chrono::steady_clock::now();
-    const http_reply refusal = caller.call(method, target, body, {{"X-Admin-Token", admin_token}});
-    BOOST_TEST_CONTEXT(target) {
-      detail_of(refusal, 503);
-      BOOST_TEST(refusal.header("Retry-After") == "1");
-      BOOST_TEST((std::chrono::steady_clock::now() - begun < 1s));
+    bool was_in_time = false;
+    for (int attempt = 0; attempt < 3 && !was_in_time; ++attempt) { // the machine may be busy
+      const auto begun = std::chrono::steady_clock::now();
+      const http_reply refusal = caller.call(method, target, body, {{"X-Admin-Token", admin_token}});
+      was_in_time = std::chrono::steady_clock::now() - begun < 1s;
+      BOOST_TEST_CONTEXT(target) {
+        detail_of(refusal, 503);
+        BOOST_TEST(refusal.header("Retry-After") == "1");
+      }
     }
+    BOOST_TEST(was_in_time, target);
   };
-  std::this_thread::sleep_for(1s); // from here on it is known
+  BOOST_TEST(comes([&] { return caller.call("GET", "/readyz").body.find("refused") != std::string::npos; }));
   refuses("POST", "/payments", payment_body(1));
   for (const std::string& target :
        {"/payments/" + id_of(1), std::string("/payments"), std::string("/payments-summary"),
@@ -118,21 +124,21 @@ BOOST_AUTO_TEST_CASE(a_server_without_its_database_stays_up_and_refuses_with_503
 BOOST_AUTO_TEST_CASE(purges_that_meet_leave_no_epoch_behind_that_lives_without_an_owner) {
   postgres_server& database = server_with_empty_schema();
   server_process server{{{"DATABASE_URL", database.url()}, {"REACTORS", "2"}, {"ALLOW_PURGE", "true"}}};
-  BOOST_REQUIRE(comes([&] { return is_ready(server); }, 3s));
+  BOOST_REQUIRE(comes([&] { return is_ready(server); }));
   for (int round = 0; round < 20; ++round) {
     std::vector<std::jthread> purgers;
     for (int i = 0; i < 4; ++i)
       purgers.emplace_back([&] { server.caller().call("POST", "/purge-payments"); });
     purgers.clear();
     const auto alive = [&] { return database.sql("SELECT count(*) FROM epochs WHERE NOT marked"); };
-    BOOST_REQUIRE(comes([&] { return alive() == "2"; }, 3s)); // others end one without beats after 5 s
+    BOOST_REQUIRE(comes([&] { return alive() == "2"; }, 4500ms)); // others end one without beats after 5 s
   }
 }
 
 BOOST_AUTO_TEST_CASE(one_reactor_of_two_without_its_connection_makes_it_unready_and_says_why) {
   postgres_server& database = server_with_empty_schema();
   server_process server{{{"DATABASE_URL", database.url()}, {"REACTORS", "2"}}};
-  BOOST_REQUIRE(comes([&] { return is_ready(server); }, 3s));
+  BOOST_REQUIRE(comes([&] { return is_ready(server); }));
   database.sql("ALTER ROLE repasse CONNECTION LIMIT 5");
   database.sql(
       "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'repasse "
@@ -146,7 +152,7 @@ BOOST_AUTO_TEST_CASE(one_reactor_of_two_without_its_connection_makes_it_unready_
     std::this_thread::sleep_for(10ms);
   }
   database.sql("ALTER ROLE repasse CONNECTION LIMIT -1");
-  BOOST_TEST(comes([&] { return is_ready(server); }, 5s), server.log());
+  BOOST_TEST(comes([&] { return is_ready(server); }), server.log());
 }
 
 BOOST_AUTO_TEST_CASE(a_database_that_comes_later_is_found_within_a_second) {
@@ -155,7 +161,7 @@ BOOST_AUTO_TEST_CASE(a_database_that_comes_later_is_found_within_a_second) {
   server_process server{{{"DATABASE_URL", database.url()}, {"REACTORS", "2"}}};
   BOOST_TEST(comes([&] { return server.log().find("goes on trying") != std::string::npos; }));
   database.start();
-  BOOST_TEST(comes([&] { return is_ready(server); }, 3s), server.log());
+  BOOST_TEST(comes([&] { return is_ready(server); }, 10s), server.log()); // with a schema to make
   BOOST_TEST(server.caller().call("POST", "/payments", payment_body(1)).status == 202U);
   BOOST_TEST(
       comes([&] { return server.log().find(", applied 000001_create_payments") != std::string::npos; }),
