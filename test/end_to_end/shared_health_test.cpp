@@ -51,6 +51,9 @@ public:
     return shown(processor).find(part) != std::string::npos;
   }
   [[nodiscard]] bool knows_both() { return shows(0, R"("health":{)") && shows(1, R"("health":{)"); }
+  [[nodiscard]] bool has_database() {
+    return caller_.call("GET", "/readyz").body.starts_with("database: up");
+  }
   [[nodiscard]] bool is_ready() { return caller_.call("GET", "/readyz").status == 200U; }
   void post(std::size_t number) {
     BOOST_TEST(comes([&] { return caller_.call("POST", "/payments", payment_body(number)).status == 202U; }));
@@ -74,11 +77,16 @@ struct house {
     settings.try_emplace("PROCESSOR_FALLBACK_URL", "http://" + address_of(processors[1].port()));
   }
 
-  std::unique_ptr<instance> start(const std::string& reactors = "1") const {
+  std::unique_ptr<instance> start(const std::string& reactors = "1") {
     variables own = settings;
     own.insert_or_assign("REACTORS", reactors);
     auto one = std::make_unique<instance>(own);
-    BOOST_REQUIRE(comes([&] { return one->is_ready(); }));
+    BOOST_REQUIRE(comes([&] { return one->has_database(); })); // it is ready by Redis before
+    epochs += std::stoul(reactors);
+    const auto have_begun = [&] {
+      return std::stoul(database.sql("SELECT coalesce(max(epoch), 0) FROM epochs")) >= epochs;
+    };
+    BOOST_REQUIRE(comes(have_begun)); // so that they are numbered as the instances are started
     return one;
   }
   void configure(std::size_t processor, const std::string& name, std::string_view body) const {
@@ -106,6 +114,7 @@ struct house {
   redis_server redis;
   std::array<simulator_process, 2> processors{simulator_process(), simulator_process()};
   variables settings;
+  std::size_t epochs = 0; ///< of those that were started
 };
 
 } // namespace
@@ -113,7 +122,7 @@ struct house {
 BOOST_AUTO_TEST_SUITE(by_redis)
 
 BOOST_AUTO_TEST_CASE(a_new_instance_knows_at_once_what_the_eldest_has_asked) {
-  const house all;
+  house all;
   all.configure(1, "hostile", R"({"health":{"failing":true,"minResponseTime":77}})");
   const auto a = all.start();
   BOOST_REQUIRE(comes([&] { return a->knows_both(); }, 18s));
@@ -137,7 +146,7 @@ BOOST_AUTO_TEST_CASE(a_new_instance_knows_at_once_what_the_eldest_has_asked) {
 }
 
 BOOST_AUTO_TEST_CASE(a_breaker_that_opens_and_closes_here_is_seen_there) {
-  const house all;
+  house all;
   for (std::size_t p = 0; p < 2; ++p) // so that nobody hears of it from the processors
     all.configure(p, "hostile", R"({"health":{"failing":false,"minResponseTime":1}})");
   const auto a = all.start();
@@ -164,7 +173,7 @@ BOOST_AUTO_TEST_CASE(a_breaker_that_opens_and_closes_here_is_seen_there) {
 }
 
 BOOST_AUTO_TEST_CASE(a_recovery_that_another_has_published_wakes_what_waits) {
-  const house all;
+  house all;
   for (std::size_t p = 0; p < 2; ++p) // slow and failing: left alone for 30 s
     all.configure(p, "hostile", R"({"health":{"failing":true,"minResponseTime":2000}})");
   const auto b = all.start();
@@ -186,7 +195,7 @@ BOOST_AUTO_TEST_CASE(a_recovery_that_another_has_published_wakes_what_waits) {
 }
 
 BOOST_AUTO_TEST_CASE(nonsense_on_the_channel_does_nothing) {
-  const house all;
+  house all;
   const auto a = all.start();
   BOOST_REQUIRE(comes([&] { return a->knows_both(); }, 18s));
   for (
@@ -203,7 +212,7 @@ BOOST_AUTO_TEST_CASE(nonsense_on_the_channel_does_nothing) {
 }
 
 BOOST_AUTO_TEST_CASE(switched_off_it_leaves_no_trace_and_the_beats_carry_health) {
-  const house all{variables{{"USE_REDIS_HEALTH_MONITORING", "false"}}};
+  house all{variables{{"USE_REDIS_HEALTH_MONITORING", "false"}}};
   const auto a = all.start();
   const auto b = all.start();
   BOOST_TEST(comes([&] { return b->knows_both(); }, 12s));
