@@ -19,6 +19,8 @@ constexpr std::chrono::nanoseconds notice_max = 1s;
 constexpr std::chrono::nanoseconds farewell = 500ms;
 /// For the connections to the database to say goodbye, so that the server does not log lost ones.
 constexpr std::chrono::nanoseconds goodbye = 10ms;
+/// One slow append does not make a ledger that is reached one that is away.
+constexpr std::chrono::nanoseconds slow_append_max = 500ms;
 /// A server that does not answer by then is tried anew, perhaps at another of its hosts.
 constexpr std::chrono::nanoseconds connect_limit_max = 1s;
 
@@ -347,9 +349,11 @@ reactor_report reactor::report() const {
   made.has_epoch = flow_.epoch() != 0;
   made.can_accept = flow_.can_accept(made.books.is_up);
   made.since = std::max(started_, flow_.can_accept_since());
-  if (database_ && made.books.is_up && flow_.is_ledger_away()) { // it is reached, and takes nothing
+  const steady_time away_since = std::max(started_, flow_.ledger_away_since());
+  const bool takes_nothing = flow_.is_ledger_away() && now - away_since > slow_append_max;
+  if (database_ && made.books.is_up && takes_nothing) { // though it is reached
     made.books.is_up = false;
-    made.books.since = std::max(started_, flow_.ledger_away_since());
+    made.books.since = away_since;
     if (made.books.trouble.empty()) made.books.trouble = "takes no payments";
   }
   made.figures = figures(now);
