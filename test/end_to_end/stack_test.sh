@@ -98,6 +98,7 @@ see_restore() {
   sleep 3
   dev_restore
   loaded 'restored under load' || true
+  sleep 1 # a moment is a whole second: the load shall lie before it
   time=$(date -u '+%Y-%m-%d %H:%M:%S+00')
   sleep 1
   for _ in 1 2 3 4 5 6 7 8 9 10; do
