@@ -157,9 +157,11 @@ task<> payment_flow::append(std::span<entry> batch, steady_time begun) {
     case ledger_status::done:
       stuck_ = false;
       vouched_ = true;
+      refused_since_.reset();
       co_return conclude(batch, epoch, begun, now);
     case ledger_status::unavailable:
       vouched_ = false;
+      if (!refused_since_) refused_since_ = now;
       if (in_doubt) {
         give_up_waiting(batch); // again: with a new epoch others may wait behind it by now
         break;

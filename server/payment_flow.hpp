@@ -157,8 +157,10 @@ public:
   [[nodiscard]] bool may_import() const { return epoch_ != 0 && !stuck_ && !leaving_; }
   /// As the last append has found it.
   [[nodiscard]] bool is_ledger_away() const { return stuck_ || !vouched_ || epoch_ == 0; }
-  /// When that last changed, to some ten milliseconds.
-  [[nodiscard]] steady_time ledger_away_since() const { return ledger_away_since_; }
+  /// Since when it has taken none of those that came, whatever it answers beside; empty while it is not away.
+  [[nodiscard]] std::optional<steady_time> takes_nothing_since() const {
+    return is_ledger_away() ? refused_since_ : std::nullopt;
+  }
   /// When that last changed, to some ten milliseconds.
   [[nodiscard]] steady_time can_accept_since() const { return could_accept_since_; }
 
@@ -352,13 +354,12 @@ private:
   bool leaving_ = false; ///< nothing is sent any more
   bool could_accept_ = true;
   steady_time could_accept_since_{};
-  bool was_ledger_away_ = true; ///< without an epoch it is
-  steady_time ledger_away_since_{};
   event epoch_begun_;
   event epoch_lost_;
-  bool stuck_ = false;  ///< the ledger does not answer, or not clearly
-  bool vouched_ = true; ///< it took the last batch, or a beat since
-  bool full_ = false;   ///< the ledger had no room for the last new payment
+  bool stuck_ = false;                       ///< the ledger does not answer, or not clearly
+  bool vouched_ = true;                      ///< it took the last batch, or a beat since
+  std::optional<steady_time> refused_since_; ///< the first append that it did not take, if it took none since
+  bool full_ = false;                        ///< the ledger had no room for the last new payment
   std::uint64_t next_token_ = 0;
   std::uint32_t jitter_;
 

@@ -41,6 +41,7 @@ void payment_flow::refuse(std::span<entry> batch) {
 /// imported as known.
 void payment_flow::give_up_waiting(std::span<entry> batch) {
   stuck_ = true;
+  if (!refused_since_) refused_since_ = clock_.now();
   for (entry& one : batch) {
     if (one.is_import()) {
       answer(one.reply, accept_verdict::unavailable);
@@ -129,10 +130,6 @@ void payment_flow::turn_away(accept_reply& reply, refusal why) {
 }
 
 void payment_flow::note_acceptance() {
-  if (was_ledger_away_ != is_ledger_away()) {
-    was_ledger_away_ = !was_ledger_away_;
-    ledger_away_since_ = clock_.now();
-  }
   if (could_accept_ == can_accept()) return;
   could_accept_ = can_accept();
   could_accept_since_ = clock_.now();

@@ -349,11 +349,11 @@ reactor_report reactor::report() const {
   made.has_epoch = flow_.epoch() != 0;
   made.can_accept = flow_.can_accept(made.books.is_up);
   made.since = std::max(started_, flow_.can_accept_since());
-  const steady_time away_since = std::max(started_, flow_.ledger_away_since());
-  const bool takes_nothing = flow_.is_ledger_away() && now - away_since > slow_append_max;
+  const std::optional<steady_time> takes_nothing_since = flow_.takes_nothing_since();
+  const bool takes_nothing = takes_nothing_since && now - *takes_nothing_since > slow_append_max;
   if (database_ && made.books.is_up && takes_nothing) { // though it is reached
     made.books.is_up = false;
-    made.books.since = away_since;
+    made.books.since = *takes_nothing_since;
     if (made.books.trouble.empty()) made.books.trouble = "takes no payments";
   }
   made.figures = figures(now);
