@@ -33,7 +33,9 @@ inline house& whole_house() {
     if (!shared.runs(i)) shared.start(i);
   for (std::size_t i = 0; i < 2; ++i) {
     const bool is_ready = shared.becomes_ready(i, std::chrono::seconds(30)); // perhaps by Redis alone
-    BOOST_REQUIRE_MESSAGE(is_ready, "instance " << i << " does not become ready:\n" << shared.log());
+    BOOST_REQUIRE_MESSAGE(is_ready, "instance " << i << " does not become ready:\n"
+                                                << shared.server(i).caller().call("GET", "/readyz").body
+                                                << shared.log());
     const auto has_database = [&] {
       return shared.server(i).caller().call("GET", "/readyz").body.starts_with("database: up");
     };

@@ -37,7 +37,10 @@ public:
   }
   void start(std::size_t instance) const {
     BOOST_REQUIRE_MESSAGE(std::filesystem::exists(REPASSE_FAKETIME), "Debian's package faketime is needed");
-    shared_house().start(instance, {{"LD_PRELOAD", REPASSE_FAKETIME},
+    // One reactor: with two a process has stood still at its start, in two of some hundred runs, and only
+    // here.
+    shared_house().start(instance, {{"REACTORS", "1"},
+                                    {"LD_PRELOAD", REPASSE_FAKETIME},
                                     {"FAKETIME_TIMESTAMP_FILE", file_},
                                     {"FAKETIME_CACHE_DURATION", "1"},
                                     {"FAKETIME_DONT_FAKE_MONOTONIC", "1"}});
