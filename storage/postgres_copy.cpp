@@ -104,8 +104,7 @@ task<bool> postgres_ledger::begin_copy() {
   if (!known) co_return false;
   pg_transaction work;
   work.add(read_horizon);
-  const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
+  const pg_verdict verdict = co_await commit_read(work);
   if (verdict != pg_verdict::done) co_return false;
   folded_seconds_.clear();
   folded_to_ = work.row(0, read_horizon, 0).transaction;
@@ -117,8 +116,7 @@ postgres_ledger::read_totals(std::size_t level, std::int64_t from, std::int64_t 
   static constexpr std::array<std::int64_t, 4> widths{1, 60, 3600, 86400};
   pg_transaction work;
   work.add(read_spans, static_cast<std::int16_t>(level), widths[level], from, to);
-  const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
+  const pg_verdict verdict = co_await commit_read(work);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   std::vector<copied_total> made;
   for (std::size_t i = 0; i < work.count(0, read_spans); ++i) {
@@ -137,8 +135,7 @@ task<std::optional<postgres_ledger::totals_changes>> postgres_ledger::read_chang
     const std::vector<std::int64_t> asked = folded_seconds_;
     pg_transaction work;
     work.add(read_changed, asked);
-    const pg_verdict verdict =
-        co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
+    const pg_verdict verdict = co_await commit_read(work);
     if (verdict != pg_verdict::done) co_return std::nullopt;
     if (work.row(0, read_changed, 0).folded_to != folded_to) {
       co_await pause.wait_for(try_pause);

@@ -108,7 +108,7 @@ task<bool> postgres_ledger::learn_processors() {
   pg_transaction work;
   work.add(name_processors, names);
   work.add(find_processors, names);
-  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  const pg_verdict verdict = co_await commit_change(work);
   if (verdict != pg_verdict::done || work.count(1, find_processors) != names.size()) co_return false;
   numbers_.clear();
   for (std::size_t i = 0; i < names.size(); ++i)
@@ -228,7 +228,7 @@ task<ledger_status> postgres_ledger::purge() {
   work.add(limit_purge);
   work.add(forget_payments);
   work.add(end_all_epochs);
-  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  const pg_verdict verdict = co_await commit_change(work);
   co_return postgres::status_of(verdict);
 }
 

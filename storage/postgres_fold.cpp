@@ -124,13 +124,13 @@ task<> postgres_ledger::make_partitions() {
   partitions_due_ = clock_.now() + partition_period;
   pg_transaction work;
   work.add(make_audit_partitions);
-  static_cast<void>(co_await changes_.commit(work, clock_.now() + change_limit));
+  static_cast<void>(co_await commit_change(work));
 }
 
 task<ledger_status> postgres_ledger::fold() {
   pg_transaction work;
   work.add(anything_to_fold);
-  pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  pg_verdict verdict = co_await commit_change(work);
   if (verdict != pg_verdict::done) co_return postgres::status_of(verdict);
   if (!work.row(0, anything_to_fold, 0).is_set) co_return ledger_status::done;
   work.clear();
@@ -139,7 +139,7 @@ task<ledger_status> postgres_ledger::fold() {
   work.add(complete_minutes);
   work.add(complete_hours);
   work.add(complete_days);
-  verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  verdict = co_await commit_change(work);
   if (verdict == pg_verdict::done) {
     const fold_step done = work.row(1, fold_deltas, 0);
     more_to_fold_ = done.is_cut;

@@ -217,6 +217,14 @@ void postgres_ledger::stop() {
   if (replica_) replica_->stop();
 }
 
+task<pg_verdict> postgres_ledger::commit_read(pg_transaction& work) {
+  return reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
+}
+
+task<pg_verdict> postgres_ledger::commit_change(pg_transaction& work) {
+  return changes_.commit(work, clock_.now() + change_limit);
+}
+
 std::int16_t postgres_ledger::number_of(processor_index index) const {
   return index < numbers_.size() ? numbers_[index] : std::int16_t{0};
 }
@@ -426,7 +434,7 @@ task<ledger_status> postgres_ledger::amend(epoch_id epoch, std::span<amend_item>
   to.work.add(begin_write);
   to.work.add(amend_payments, static_cast<std::int32_t>(epoch), to.ids, to.versions, to.attempts, to.states,
               to.processors, to.reasons, to.traces);
-  const pg_verdict verdict = co_await changes_.commit(to.work, clock_.now() + change_limit);
+  const pg_verdict verdict = co_await commit_change(to.work);
   if (verdict != pg_verdict::done) co_return status_of(verdict);
   const std::size_t changed = to.work.count(1, amend_payments);
   std::size_t next = 0;
@@ -501,7 +509,7 @@ task<ledger_status> postgres_ledger::settle(std::span<settle_item> items) {
   to.work.add(settle_payments, to.ids, to.times, to.more_times, to.attempts, to.processors, to.seconds,
               to.millis);
   if (!to.resent.empty()) to.work.add(audit_settled, to.resent, to.traces);
-  const pg_verdict verdict = co_await changes_.commit(to.work, clock_.now() + change_limit);
+  const pg_verdict verdict = co_await commit_change(to.work);
   if (verdict != pg_verdict::done) co_return status_of(verdict);
   for (settle_item& item : items)
     item.answer = settle_item::verdict::missing;
@@ -530,7 +538,7 @@ task<ledger_status> postgres_ledger::read_back_settles(std::span<settle_item> it
     if (items[i].answer != settled) to.ids.push_back(items[i].id);
   to.work.clear();
   to.work.add(read_back, to.ids);
-  const pg_verdict verdict = co_await changes_.commit(to.work, clock_.now() + change_limit);
+  const pg_verdict verdict = co_await commit_change(to.work);
   if (verdict != pg_verdict::done) co_return ledger_status::in_doubt; // the same items will be known
   const auto is_open = [](const settle_item& item) { return item.answer != settled; };
   match_rows(to.work, 0, to.order, items, is_open, [&](settle_item& item, const open_payment& row) {

@@ -142,6 +142,9 @@ private:
   task<std::optional<beat_answer>> send_beat(epoch_id epoch, std::vector<time_span> spans,
                                              std::span<const probe> learned);
 
+  /// As whoever reads wants it: who has waited for read_limit goes.
+  task<pg_verdict> commit_read(pg_transaction& work);
+  task<pg_verdict> commit_change(pg_transaction& work);
   task<bool> learn_processors();
   [[nodiscard]] std::int16_t number_of(processor_index index) const;
   [[nodiscard]] processor_index index_of(std::optional<std::int16_t> number) const;

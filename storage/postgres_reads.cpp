@@ -194,8 +194,7 @@ task<std::optional<std::optional<payment_record>>> postgres_ledger::find(payment
   if (!known) co_return std::nullopt;
   pg_transaction work;
   work.add(find_payment, id);
-  const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
+  const pg_verdict verdict = co_await commit_read(work);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   std::optional<payment_record> found;
   if (work.count(0, find_payment) > 0) {
@@ -300,8 +299,7 @@ task<std::optional<summary>> postgres_ledger::summarize(time_window window) {
   const std::int64_t right = last >= hi && last != left ? last : no_second;
   pg_transaction work;
   work.add(sum_window, from, to, lo, hi, left, right);
-  const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
+  const pg_verdict verdict = co_await commit_read(work);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   for (std::size_t i = 0; i < work.count(0, sum_window); ++i) {
     const processor_sum row = work.row(0, sum_window, i);
@@ -316,8 +314,7 @@ task<std::optional<books_edition>> postgres_ledger::edition() {
   pg_transaction work;
   work.add(wait_for_purge);
   work.add(read_edition);
-  const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
+  const pg_verdict verdict = co_await commit_read(work);
   if (verdict != pg_verdict::done || work.count(1, read_edition) == 0) co_return std::nullopt;
   const edition_row row = work.row(1, read_edition, 0);
   co_return books_edition{static_cast<std::uint64_t>(row.books), static_cast<epoch_id>(row.purged)};
@@ -326,8 +323,7 @@ task<std::optional<books_edition>> postgres_ledger::edition() {
 task<std::optional<std::vector<audit_entry>>> postgres_ledger::audit(payment_id id) {
   pg_transaction work;
   work.add(read_audit, id);
-  const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
+  const pg_verdict verdict = co_await commit_read(work);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   std::vector<audit_entry> entries;
   for (std::size_t i = 0; i < work.count(0, read_audit); ++i) {

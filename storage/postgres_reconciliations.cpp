@@ -199,7 +199,7 @@ void postgres::add_reconciliation_reads(std::vector<const pg_prototype*>& to) {
 task<std::optional<bool>> postgres_ledger::take_turn(std::int64_t holder, std::chrono::milliseconds period) {
   pg_transaction work;
   work.add(take_turn_row, holder, static_cast<std::int64_t>(period.count()), turn_millis);
-  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  const pg_verdict verdict = co_await commit_change(work);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   co_return work.count(0, take_turn_row) > 0;
 }
@@ -207,14 +207,14 @@ task<std::optional<bool>> postgres_ledger::take_turn(std::int64_t holder, std::c
 task<bool> postgres_ledger::keep_turn(std::int64_t holder) {
   pg_transaction work;
   work.add(keep_turn_row, holder, turn_millis);
-  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  const pg_verdict verdict = co_await commit_change(work);
   co_return verdict == pg_verdict::done&& work.count(0, keep_turn_row) > 0;
 }
 
 task<bool> postgres_ledger::end_turn(std::int64_t holder) {
   pg_transaction work;
   work.add(end_turn_row, holder);
-  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  const pg_verdict verdict = co_await commit_change(work);
   co_return verdict == pg_verdict::done;
 }
 
@@ -223,7 +223,7 @@ task<std::optional<std::int64_t>> postgres_ledger::begin_run(processor_index pro
   if (!known) co_return std::nullopt;
   pg_transaction work;
   work.add(begin_run_row, number_of(processor), window.from, window.to);
-  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  const pg_verdict verdict = co_await commit_change(work);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   co_return work.row(0, begin_run_row, 0).number;
 }
@@ -237,7 +237,7 @@ task<bool> postgres_ledger::end_run(reconciliation_run run) {
            std::string_view{run.error});
   work.add(forget_findings, days);
   work.add(forget_runs, days);
-  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  const pg_verdict verdict = co_await commit_change(work);
   co_return verdict == pg_verdict::done;
 }
 
@@ -254,7 +254,7 @@ task<bool> postgres_ledger::keep_finding(std::int64_t run, reconciliation_findin
            finding.window.from, finding.window.to, static_cast<std::int64_t>(finding.ours.requests),
            finding.ours.amount_cents, static_cast<std::int64_t>(finding.theirs.requests),
            finding.theirs.amount_cents, static_cast<std::int16_t>(finding.state), std::string_view{line});
-  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  const pg_verdict verdict = co_await commit_change(work);
   co_return verdict == pg_verdict::done;
 }
 
@@ -264,7 +264,7 @@ task<explanation> postgres_ledger::explain(std::int64_t finding, std::string rea
   pg_transaction work;
   work.add(explain_row, finding, std::string_view{reason});
   work.add(know_finding, finding);
-  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  const pg_verdict verdict = co_await commit_change(work);
   if (verdict != pg_verdict::done) co_return explanation{explanation::verdict::unavailable};
   if (work.count(0, explain_row) == 0)
     co_return explanation{work.count(1, know_finding) > 0 ? explanation::verdict::not_open
@@ -278,8 +278,7 @@ task<std::optional<std::optional<time_window>>> postgres_ledger::unfinished(proc
   if (!known) co_return std::nullopt;
   pg_transaction work;
   work.add(find_unfinished, number_of(processor));
-  const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
+  const pg_verdict verdict = co_await commit_read(work);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   std::optional<time_window> found;
   if (work.count(0, find_unfinished) > 0) {
@@ -294,8 +293,7 @@ task<std::optional<std::optional<wall_time>>> postgres_ledger::reconciled_until(
   if (!known) co_return std::nullopt;
   pg_transaction work;
   work.add(find_until, number_of(processor));
-  const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
+  const pg_verdict verdict = co_await commit_read(work);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   co_return std::optional(work.row(0, find_until, 0).until);
 }
@@ -306,8 +304,7 @@ task<std::optional<std::vector<reconciliation_finding>>> postgres_ledger::open_o
   if (!known) co_return std::nullopt;
   pg_transaction work;
   work.add(find_open, number_of(processor), static_cast<std::int64_t>(limit));
-  const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
+  const pg_verdict verdict = co_await commit_read(work);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   std::vector<reconciliation_finding> found;
   for (std::size_t i = 0; i < work.count(0, find_open); ++i)
@@ -320,8 +317,7 @@ task<std::optional<open_findings>> postgres_ledger::count_open() {
   if (!known) co_return std::nullopt;
   pg_transaction work;
   work.add(count_open_rows, std::span<const std::int16_t>{numbers_});
-  const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
+  const pg_verdict verdict = co_await commit_read(work);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   open_findings counted{};
   for (std::size_t i = 0; i < work.count(0, count_open_rows); ++i) {
@@ -337,8 +333,7 @@ task<std::optional<std::vector<reconciliation_run>>> postgres_ledger::read_runs(
   if (!known) co_return std::nullopt;
   pg_transaction work;
   work.add(find_runs, before, static_cast<std::int64_t>(limit));
-  pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
+  pg_verdict verdict = co_await commit_read(work);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   std::vector<reconciliation_run> read;
   std::vector<std::int64_t> ids;
@@ -359,7 +354,7 @@ task<std::optional<std::vector<reconciliation_run>>> postgres_ledger::read_runs(
   }
   work.clear();
   work.add(find_of_runs, std::span<const std::int64_t>{ids}, static_cast<std::int64_t>(findings_a_run_max));
-  verdict = co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
+  verdict = co_await commit_read(work);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   for (std::size_t i = 0; i < work.count(0, find_of_runs); ++i) {
     const finding_row row = work.row(0, find_of_runs, i);

@@ -220,7 +220,7 @@ task<ledger_status> postgres_ledger::begin_sweep(epoch_id epoch) {
   work.add(fence_marked);
   work.add(mark_silent, taker);
   work.add(list_marked, taker);
-  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  const pg_verdict verdict = co_await commit_change(work);
   if (verdict != pg_verdict::done) co_return ledger_status::unavailable; // a mark in doubt is a mark
   if (work.row(0, is_marked, 0).is_set) {
     own_.erase(epoch);
@@ -265,7 +265,7 @@ task<ledger_status> postgres_ledger::take_window(epoch_id epoch, std::span<owned
   pg_transaction work;
   work.add(take_rows, taker, taker, sweep_->owners, at.accepted_at, at.id, sweep_->named,
            static_cast<std::int64_t>(limit), numbers_, at.accepted_at, mine->confirmed_beat);
-  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  const pg_verdict verdict = co_await commit_change(work);
   mine = own(epoch);
   if (mine != nullptr) mine->taking = wall_time::max();
   if (verdict != pg_verdict::done) {
@@ -317,7 +317,7 @@ task<ledger_status> postgres_ledger::end_sweep() {
   }
   pg_transaction work;
   work.add(mark_swept, ended.closed, ended.closed_changes, begins, ends);
-  static_cast<void>(co_await changes_.commit(work, clock_.now() + change_limit)); // else it is swept again
+  static_cast<void>(co_await commit_change(work)); // else it is swept again
   co_return ledger_status::done;
 }
 
@@ -336,7 +336,7 @@ task<ledger_status> postgres_ledger::release(epoch_id epoch, std::size_t rows_ma
     work.add(is_marked, owner);
     work.add(take_rows, owner, 0, owners, at.accepted_at, at.id, false, limit, numbers_, at.accepted_at,
              beat);
-    const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+    const pg_verdict verdict = co_await commit_change(work);
     if (verdict != pg_verdict::done) co_return postgres::status_of(verdict);
     if (work.row(0, is_marked, 0).is_set) {
       own_.erase(epoch);
@@ -366,7 +366,7 @@ task<ledger_status> postgres_ledger::unsettled(epoch_id epoch, std::uint64_t& po
     const auto limit = static_cast<std::int64_t>(rows.size());
     pg_transaction work;
     work.add(look_at_own, static_cast<std::int32_t>(epoch), at.accepted_at, at.id, limit);
-    const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+    const pg_verdict verdict = co_await commit_change(work);
     if (verdict != pg_verdict::done || look_order_ == 0 || look_order_ != changes_.order()) {
       position = 0;
       co_return ledger_status::unavailable;

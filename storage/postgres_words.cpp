@@ -75,7 +75,7 @@ void postgres::add_word_reads(std::vector<const pg_prototype*>& to) {
 task<ledger_status> postgres_ledger::note(payment_id id, audit_entry entry) {
   pg_transaction work;
   work.add(add_note, id, static_cast<std::int32_t>(entry.by), entry.what, entry.detail);
-  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  const pg_verdict verdict = co_await commit_change(work);
   co_return postgres::status_of(verdict);
 }
 
@@ -97,7 +97,7 @@ task<ledger_status> postgres_ledger::declare(declaration& what) {
   work.add(end_abandoned, what.id, postgres::number_of(what.outcome), requested_at, processed_at, numbers_,
            static_cast<std::int64_t>(second.time_since_epoch().count()),
            static_cast<std::int16_t>((what.requested_at - second).count()), event, detail);
-  const pg_verdict verdict = co_await changes_.commit(work, clock_.now() + change_limit);
+  const pg_verdict verdict = co_await commit_change(work);
   if (verdict != pg_verdict::done) co_return postgres::status_of(verdict);
   what.answer = work.count(0, note_declaration) > 0 ? declaration::verdict::noted
                 : work.count(1, end_abandoned) > 0  ? declaration::verdict::done
@@ -108,8 +108,7 @@ task<ledger_status> postgres_ledger::declare(declaration& what) {
 task<std::optional<std::vector<declaration>>> postgres_ledger::declarations(std::span<const payment_id> ids) {
   pg_transaction work;
   work.add(read_declarations, ids);
-  const pg_verdict verdict =
-      co_await reads_.commit(work, clock_.now() + config_.read_limit, pg_connection::late::abandon);
+  const pg_verdict verdict = co_await commit_read(work);
   if (verdict != pg_verdict::done) co_return std::nullopt;
   std::vector<declaration> found;
   for (std::size_t i = 0; i < work.count(0, read_declarations); ++i) {
