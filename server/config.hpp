@@ -82,6 +82,8 @@ struct config {
   log_format format = log_format::text;
   std::chrono::milliseconds slow_query{100};
 
+  /// There the intake is never open: a write that was answered may be lost.
+  [[nodiscard]] bool is_behind_sentinel() const { return redis_url.starts_with("redis-sentinel://"); }
   /// In configured order.
   [[nodiscard]] std::vector<std::string> processor_names() const;
   /// A request that takes longer is logged: several statements are in one, and the way to them.

@@ -185,7 +185,7 @@ void add_intake(metric_set& to, const metrics_source& from) {
       sum_of(from.counted, [](const reactor_report& one) { return one.taking_in->figures.taken; });
   const auto lost =
       sum_of(from.counted, [](const reactor_report& one) { return one.taking_in->figures.lost; });
-  if (!from.settings.redis_url.starts_with("redis-sentinel://")) // where it never is
+  if (!from.settings.is_behind_sentinel())
     add_flag(to, from, "repasse_intake_open", "1 if every reactor could take payments in by Redis.",
              [](const reactor_report& one) { return one.taking_in->is_open; });
   to.gauge("repasse_intake_entries", "Payments in the intake, of all instances.", now.entries);

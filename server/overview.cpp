@@ -338,7 +338,7 @@ std::string overview::stores_json(const more& of) const {
         "," + store_json("Redis", redis->is_up, seconds(redis->latency) * 1000, seconds(now_ - redis->since),
                          is_deaf ? "no messages about health are heard" : redis->trouble);
   }
-  if (intake != nullptr && !settings_.redis_url.starts_with("redis-sentinel://")) // where it never is open
+  if (intake != nullptr && !settings_.is_behind_sentinel())
     json +=
         "," + store_json("intake", intake->is_open, std::nullopt, 0, intake->is_open ? "" : intake->trouble);
   return json;

@@ -70,8 +70,8 @@ private:
     std::uint64_t last_change = 0;
     bool is_own = false;
     bool is_lost = false;
-    steady_time
-        cut_off{}; ///< from the ledger, for as long as it has said so; the beginning of time: it is not
+    /// From the ledger, since it has said so; the beginning of time: it is not.
+    steady_time cut_off{};
     std::vector<std::string> takers{}; ///< instances that have said that they took over its payments
     [[nodiscard]] const instance_view& last() const { return views.back().view; }
     [[nodiscard]] steady_time heard() const { return views.back().heard; }
