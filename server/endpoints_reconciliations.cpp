@@ -5,22 +5,12 @@
 #include "server/reconciliation_json.hpp"
 #include "server/resolution_json.hpp"
 
-#include <charconv>
-
 namespace repasse {
 namespace {
 
 /// Each with its findings.
 constexpr std::size_t runs_a_page_max = 100;
 constexpr std::size_t runs_a_page = 20;
-
-/// Of a run or a finding; from 1.
-std::optional<std::int64_t> parse_number(std::string_view text) {
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size() || number < 1) return std::nullopt;
-  return number;
-}
 
 } // namespace
 

@@ -25,10 +25,20 @@ bool read_window(const query_parameters& parameters, time_window& window, wrong_
 bool read_limit(const query_parameters& parameters, std::size_t& limit, wrong_parameter& wrong) {
   const std::optional<std::string_view> text = parameters.find("limit");
   if (!text || text->empty()) return true;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), limit);
-  if (error == std::errc{} && end == text->data() + text->size() && limit >= 1 && limit <= 1000) return true;
+  const std::optional<std::int64_t> number = parse_number(*text);
+  if (number && *number <= 1000) {
+    limit = static_cast<std::size_t>(*number);
+    return true;
+  }
   wrong = {"limit", "a number from 1 to 1000"};
   return false;
+}
+
+std::optional<std::int64_t> parse_number(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || number < 1) return std::nullopt;
+  return number;
 }
 
 } // namespace repasse

@@ -5,6 +5,8 @@
 #include "server/http_target.hpp"
 #include "storage/ledger.hpp"
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace repasse {
@@ -21,5 +23,7 @@ struct wrong_parameter {
                                wrong_parameter& wrong);
 /// `limit`, 1 to 1000; false and `wrong` if it is not.
 [[nodiscard]] bool read_limit(const query_parameters& parameters, std::size_t& limit, wrong_parameter& wrong);
+/// From 1; empty if it is anything else.
+[[nodiscard]] std::optional<std::int64_t> parse_number(std::string_view text);
 
 } // namespace repasse
