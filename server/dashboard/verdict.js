@@ -16,12 +16,14 @@ const listed = names => (names.length < 2 ? names.join('') : `${names.slice(0, -
 const names = processors => listed(processors.map(one => one.name));
 const namesOf = (processors, verb) => `${names(processors)} ${processors.length > 1 ? 'are' : 'is'} ${verb}`;
 
+const storesOf = ({stores}) => ['PostgreSQL', 'Redis', 'intake', 'memory'].map(name => stores.find(one => one.name === name));
+
 export const cutOff = 'cut off from PostgreSQL'; // a state of a reactor
 
 /** None of its health calls was answered for this long; they are made each five seconds, while the books answer. */
 const silentAfter = 20;
 export const isSilent = (processor, now) => {
-  const database = now.stores.find(store => store.name === 'PostgreSQL');
+  const [database] = storesOf(now);
   const isAsked = !database || (database.up && database.sinceSeconds > silentAfter);
   return isAsked && (processor.heardSecondsAgo ?? now.uptimeSeconds) > silentAfter;
 };
@@ -32,8 +34,6 @@ export const isDown = one => one.breaker === 'open' || (saysFailing(one) && one.
 /** A payment tries it. A half-open one that none tries says that it is well, and has not been needed since. */
 export const isTried = one => one.isOnTrial === true;
 export const isSlow = one => one.expectedMillis > one.settleWithinMillis;
-
-const storesOf = ({stores}) => ['PostgreSQL', 'Redis', 'intake', 'memory'].map(name => stores.find(one => one.name === name));
 
 function storeTroubles(now) {
   const [database, redis, intake, memory] = storesOf(now);
